@@ -1,0 +1,23 @@
+# quire_options: language level and sanitizers. quire_warnings: what every file of ours compiles with.
+add_library(quire_options INTERFACE)
+target_compile_features(quire_options INTERFACE cxx_std_20)
+target_include_directories(
+  quire_options INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}/src")
+target_compile_definitions(quire_options INTERFACE QUIRE_VERSION="${PROJECT_VERSION}")
+if(QUIRE_SANITIZE)
+  target_compile_options(quire_options INTERFACE -fsanitize=${QUIRE_SANITIZE} -fno-sanitize-recover=all
+                                                 -fno-omit-frame-pointer -O1)
+  target_link_options(quire_options INTERFACE -fsanitize=${QUIRE_SANITIZE})
+endif()
+
+add_library(quire_warnings INTERFACE)
+target_compile_options(
+  quire_warnings
+  INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
+            -Wold-style-cast -Woverloaded-virtual -Wno-psabi)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(quire_warnings INTERFACE -Wduplicated-cond -Wlogical-op)
+endif()
+if(QUIRE_WERROR)
+  target_compile_options(quire_warnings INTERFACE -Werror)
+endif()

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstdint>
+
+namespace quire {
+
+// A token's number in a model's vocabulary; valid ids are 0 … width of the logits - 1.
+using TokenId = std::int32_t;
+
+}  // namespace quire
