@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "quire/status.h"
+#include "quire/types.h"
+
+namespace quire {
+
+enum class FinishReason {
+  kNone,       // not finished
+  kStop,       // end of sequence, a stop token or a stop string
+  kLength,     // max_tokens or the context is used up
+  kCancelled,  // taken back by the caller
+  kError,      // see the output's error
+};
+
+// "stop", "length", "cancelled", "error", or "" for kNone.
+std::string_view finish_reason_name(FinishReason reason);
+
+// Log-probability of a token under the model's raw logits (before penalties and temperature), and of
+// the best tokens at that place, best first.
+struct TokenLogprobs {
+  TokenId token = 0;
+  float logprob = 0;
+  std::vector<std::pair<TokenId, float>> top;
+};
+
+// One sample of a prompt.
+struct CompletionOutput {
+  int index = 0;  // which of the n samples
+  std::string text;
+  std::vector<TokenId> token_ids;  // with the end-of-sequence id, which the text leaves out
+  FinishReason finish_reason = FinishReason::kNone;
+  std::vector<TokenLogprobs> logprobs;  // one an entry of token_ids when asked for
+};
+
+// Wall-clock marks of a request in milliseconds since it was submitted.
+struct RequestTimings {
+  double queued_ms = 0;       // until its first token was scheduled
+  double first_token_ms = 0;  // until its first new token
+  double total_ms = 0;
+};
+
+// What became of a request: its samples, or an error.
+struct RequestOutput {
+  std::uint64_t request_id = 0;
+  Status error;  // ok unless the request failed
+  std::vector<CompletionOutput> outputs;
+  std::vector<TokenLogprobs> prompt_logprobs;
+  int num_prompt_tokens = 0;
+  int num_cached_tokens = 0;  // prompt tokens of the first sample that came from the prefix cache
+  RequestTimings timings;
+};
+
+// A piece of a streamed answer. Text is always whole UTF-8.
+struct TextDelta {
+  std::uint64_t request_id = 0;
+  int index = 0;
+  std::string_view text;
+  std::vector<TokenId> token_ids;
+  FinishReason finish_reason = FinishReason::kNone;
+};
+
+// Where a generate() call stands; given to its progress callback after every step.
+struct Progress {
+  int num_prompts = 0;
+  int num_finished = 0;
+  int num_running = 0;
+  int num_waiting = 0;
+  std::int64_t num_prompt_tokens = 0;     // computed so far
+  std::int64_t num_generated_tokens = 0;  // so far, over all samples
+  std::int64_t num_expected_tokens = 0;   // at most, over all samples
+  int num_blocks_used = 0;
+  int num_blocks = 0;
+  double prefix_hit_rate = 0;  // share of looked-up prompt tokens found in the cache
+  double seconds = 0;          // since the call began
+};
+
+}  // namespace quire

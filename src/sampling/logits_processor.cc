@@ -1,0 +1,80 @@
+#include "sampling/logits_processor.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace quire {
+namespace {
+
+constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+
+float& at(std::span<float> logits, TokenId id) { return logits[static_cast<std::size_t>(id)]; }
+
+void keep_allowed(std::span<const TokenId> allowed, std::span<float> logits) {
+  std::vector<float> kept;
+  kept.reserve(allowed.size());
+  for (const TokenId id : allowed) kept.push_back(at(logits, id));
+  std::ranges::fill(logits, kForbidden);
+  for (std::size_t i = 0; i < allowed.size(); ++i) at(logits, allowed[i]) = kept[i];
+}
+
+// Forbids the last id of each bad word whose other ids are the end of the output.
+void forbid_bad_words(std::span<const std::vector<TokenId>> bad_words,
+                      std::span<const TokenId> output,
+                      std::span<float> logits) {
+  for (const std::vector<TokenId>& word : bad_words) {
+    const std::size_t before = word.size() - 1;
+    if (before > output.size()) continue;
+    if (std::ranges::equal(output.last(before), std::span(word).first(before))) {
+      at(logits, word.back()) = kForbidden;
+    }
+  }
+}
+
+void forbid_ends(const SamplingParams& params,
+                 std::span<const TokenId> eos_ids,
+                 std::span<float> logits) {
+  for (const TokenId id : params.stop_token_ids) at(logits, id) = kForbidden;
+  for (const TokenId id : eos_ids) at(logits, id) = kForbidden;
+}
+
+void repeat_penalty(float penalty, TokenId id, std::span<float> logits) {
+  float& logit = at(logits, id);
+  logit = logit > 0 ? logit / penalty : logit * penalty;
+}
+
+void apply_penalties(const SamplingParams& params,
+                     const TokenCounts& counts,
+                     std::span<float> logits) {
+  if (params.repetition_penalty != 1.0) {
+    const auto penalty = static_cast<float>(params.repetition_penalty);
+    for (const auto& [id, count] : counts.prompt) repeat_penalty(penalty, id, logits);
+    for (const auto& [id, count] : counts.output) {
+      if (!counts.prompt.contains(id)) repeat_penalty(penalty, id, logits);
+    }
+  }
+  if (params.frequency_penalty == 0.0 && params.presence_penalty == 0.0) return;
+  for (const auto& [id, count] : counts.output) {
+    at(logits, id) -= static_cast<float>(params.frequency_penalty) * static_cast<float>(count);
+    at(logits, id) -= static_cast<float>(params.presence_penalty);
+  }
+}
+
+}  // namespace
+
+void process_logits(const SamplingParams& params,
+                    const LogitsContext& context,
+                    std::span<float> logits) {
+  if (!params.allowed_token_ids.empty()) keep_allowed(params.allowed_token_ids, logits);
+  forbid_bad_words(params.bad_words, context.output_ids, logits);
+  if (static_cast<int>(context.output_ids.size()) < params.min_tokens) {
+    forbid_ends(params, context.eos_ids, logits);
+  }
+  for (const auto& [id, bias] : params.logit_bias) at(logits, id) += static_cast<float>(bias);
+  apply_penalties(params, *context.counts, logits);
+}
+
+}  // namespace quire
