@@ -62,7 +62,7 @@ struct RequestOutput {
 struct TextDelta {
   std::uint64_t request_id = 0;
   int index = 0;
-  std::string_view text;
+  std::string text;
   std::vector<TokenId> token_ids;
   FinishReason finish_reason = FinishReason::kNone;
 };

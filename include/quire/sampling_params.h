@@ -44,7 +44,7 @@ struct SamplingParams {
 // The bounds that validate() holds parameters to: one table for every way in.
 struct SamplingLimits {
   int max_n = 128;
-  double max_temperature = 100.0;
+  double max_temperature = 5.0;
   double max_penalty = 2.0;
   double max_repetition_penalty = 10.0;
   int max_token_entries = 1024;  // logit_bias, allowed_token_ids, stop_token_ids, bad_words

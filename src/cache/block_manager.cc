@@ -54,10 +54,12 @@ int BlockManager::allocate_cached(std::span<const TokenId> tokens,
     table->blocks.push_back(block);
     table->keys.push_back(key);
   }
-  const int num_cached = static_cast<int>(table->blocks.size()) * block_size();
-  stats_.num_lookup_tokens += static_cast<std::int64_t>(tokens.size());
-  stats_.num_hit_tokens += num_cached;
-  return num_cached;
+  return static_cast<int>(table->blocks.size()) * block_size();
+}
+
+void BlockManager::count_lookup(int num_tokens, int num_hit) {
+  stats_.num_lookup_tokens += num_tokens;
+  stats_.num_hit_tokens += num_hit;
 }
 
 bool BlockManager::can_allocate(int num_held, int num_tokens) const {

@@ -68,6 +68,9 @@ class BlockManager {
   // beginnings, and clears the table.
   void free(BlockTable* table);
 
+  // Adds one prompt to the statistics: of `num_tokens` looked up, `num_hit` were found.
+  void count_lookup(int num_tokens, int num_hit);
+
   int block_size() const { return options_.block_size; }
   int num_blocks() const { return pool_.num_blocks(); }
   int num_free_blocks() const { return pool_.num_free(); }

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "quire/result.h"
 #include "quire/sampling_params.h"
 
 namespace quire {

@@ -1,0 +1,99 @@
+#include "base/file.h"
+
+#include <openssl/evp.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "base/hash.h"
+
+namespace quire {
+namespace {
+
+using FilePointer = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+Status cannot_read(const std::filesystem::path& path, const std::string& why) {
+  return bad_model("cannot read " + path.string() + ": " + why);
+}
+
+Result<FilePointer> open_regular(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) return cannot_read(path, "there is no such file");
+  if (!std::filesystem::is_regular_file(status)) return cannot_read(path, "it is not a file");
+  FilePointer file(std::fopen(path.c_str(), "rbe"), std::fclose);
+  if (file == nullptr) return cannot_read(path, std::strerror(errno));
+  return file;
+}
+
+Status for_each_piece(const std::filesystem::path& path,
+                      const std::function<void(std::span<const std::byte>)>& body) {
+  QUIRE_ASSIGN(const FilePointer file, open_regular(path));
+  std::vector<std::byte> buffer(std::size_t{1} << 20U);
+  while (true) {
+    const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get());
+    if (got > 0) body(std::span(buffer).first(got));
+    if (got < buffer.size()) break;
+  }
+  return std::ferror(file.get()) != 0 ? cannot_read(path, "the read failed") : ok_status();
+}
+
+std::string to_hex(std::span<const unsigned char> bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  for (const unsigned char byte : bytes) {
+    hex.push_back(kDigits[byte >> 4U]);
+    hex.push_back(kDigits[byte & 0xFU]);
+  }
+  return hex;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  QUIRE_ASSIGN(const FilePointer file, open_regular(path));
+  std::error_code error;
+  const std::uint64_t size = std::filesystem::file_size(path, error);
+  if (error) return cannot_read(path, error.message());
+  if (size > max_bytes) {
+    return cannot_read(path, "it has " + std::to_string(size) + " bytes, more than the limit of " +
+                                 std::to_string(max_bytes));
+  }
+  std::string text(size, '\0');
+  const std::size_t got = std::fread(text.data(), 1, text.size(), file.get());
+  if (got != text.size()) return cannot_read(path, "the read failed");
+  return text;
+}
+
+Result<std::string> file_xxh3_128(const std::filesystem::path& path) {
+  Hasher128 hasher;
+  QUIRE_TRY(for_each_piece(path, [&](std::span<const std::byte> piece) { hasher.update(piece); }));
+  return hasher.hex_digest();
+}
+
+Result<std::string> file_sha256(const std::filesystem::path& path) {
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
+                                                                   EVP_MD_CTX_free);
+  if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
+    return internal_error("SHA-256 is not available from OpenSSL");
+  }
+  QUIRE_TRY(for_each_piece(path, [&](std::span<const std::byte> piece) {
+    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+  }));
+  std::vector<unsigned char> digest(EVP_MAX_MD_SIZE);
+  unsigned int length = 0;
+  EVP_DigestFinal_ex(context.get(), digest.data(), &length);
+  return to_hex(std::span(digest).first(length));
+}
+
+}  // namespace quire

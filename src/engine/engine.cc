@@ -1,0 +1,286 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "scheduler/invariants.h"
+
+namespace quire {
+namespace {
+
+double system_clock_ms() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::milli>(now).count();
+}
+
+EngineParts with_clock(EngineParts parts) {
+  if (!parts.clock_ms) parts.clock_ms = system_clock_ms;
+  return parts;
+}
+
+int num_logits(const StepPlan& plan) {
+  int sum = 0;
+  for (const ScheduledSequence& scheduled : plan.sequences) sum += scheduled.num_logits;
+  return sum;
+}
+
+}  // namespace
+
+Engine::Engine(EngineParts parts, const EngineOptions& options)
+    : parts_(with_clock(std::move(parts))),
+      options_(options),
+      block_manager_({.num_blocks = model().num_kv_blocks,
+                      .block_size = model().block_size,
+                      .prefix_cache = options.prefix_cache,
+                      .hash_seed = random_seed()}),
+      scheduler_({.max_num_seqs = options.max_num_seqs,
+                  .max_batch_tokens = options.max_batch_tokens},
+                 &block_manager_),
+      next_seed_(options.seed != 0 ? options.seed : random_seed()) {}
+
+Engine::~Engine() = default;
+
+Status Engine::check(const Request& request) const {
+  QUIRE_TRY(validate(request.params, model().vocab_size));
+  const auto num_prompt = static_cast<int>(
+      std::min<std::size_t>(request.prompt_ids.size(), std::size_t{1} << 30U));
+  if (num_prompt == 0) return invalid_argument("the prompt is empty");
+  if (num_prompt >= model().max_seq_len) {
+    return invalid_argument("the prompt has " + std::to_string(num_prompt) +
+                            " tokens, but the model's context of " +
+                            std::to_string(model().max_seq_len) +
+                            " must hold them and at least one more");
+  }
+  for (const TokenId id : request.prompt_ids) {
+    if (id < 0 || id >= model().vocab_size) {
+      return invalid_argument("the prompt has token id " + std::to_string(id) +
+                              ", but the model's ids are 0 to " +
+                              std::to_string(model().vocab_size - 1));
+    }
+  }
+  if (!request.params.stop.empty() && parts_.tokenizer == nullptr) {
+    return invalid_argument("stop strings need a tokenizer, and this package has none");
+  }
+  return ok_status();
+}
+
+Result<RequestId> Engine::submit(Request request) {
+  QUIRE_TRY(check(request));
+  const auto num_prompt = static_cast<int>(request.prompt_ids.size());
+  const int max_tokens = std::min(request.params.max_tokens, model().max_seq_len - num_prompt);
+  // The last token is never fed back, so it needs no place in the cache.
+  if (!scheduler_.can_ever_fit(num_prompt + max_tokens - 1)) {
+    return invalid_argument(
+        "the request needs room for " + std::to_string(num_prompt + max_tokens - 1) +
+        " tokens, but the cache holds " +
+        std::to_string(block_manager_.num_blocks() * block_manager_.block_size()) +
+        "; lower max_tokens or raise --kv-blocks");
+  }
+  auto generation = std::make_unique<Generation>();
+  generation->id = next_request_id_++;
+  generation->max_tokens = max_tokens;
+  generation->seed = request.params.seed.value_or(next_seed_++);
+  if (!request.params.ignore_eos) generation->eos_ids = parts_.eos_ids;
+  generation->arrived_ms = parts_.clock_ms();
+  generation->output.request_id = generation->id;
+  generation->output.num_prompt_tokens = num_prompt;
+  generation->num_unfinished = request.params.n;
+  if (request.timeout_ms > 0) {
+    deadlines_.emplace(generation->arrived_ms + request.timeout_ms, generation->id);
+  }
+  generation->request = std::move(request);
+  Generation* added = generation.get();
+  generations_.emplace(added->id, std::move(generation));
+  add_sample(added, 0);
+  return added->id;
+}
+
+void Engine::add_sample(Generation* generation, int sample_index) {
+  auto sample =
+      make_sample(generation, sample_index, next_sequence_id_++, parts_.tokenizer);
+  samples_[sample->sequence.id] = sample.get();
+  scheduler_.add(&sample->sequence);
+  generation->samples.push_back(std::move(sample));
+}
+
+// The other samples start once the first has its prompt in the cache: they share its full blocks.
+void Engine::add_other_samples(Generation* generation) {
+  for (int i = 1; i < generation->request.params.n; ++i) add_sample(generation, i);
+}
+
+bool Engine::cancel(RequestId id) {
+  const auto found = generations_.find(id);
+  if (found == generations_.end()) return false;
+  end(found->second.get(), FinishReason::kCancelled, ok_status());
+  return true;
+}
+
+StepOutput Engine::step() {
+  const StepPlan step_plan = plan();
+  if (step_plan.empty()) return take_output();
+  std::vector<float> logits;
+  if (run(step_plan, &logits).ok()) {
+    commit(step_plan, logits);
+  } else {
+    run_each_alone(step_plan);
+  }
+  return take_output();
+}
+
+StepPlan Engine::plan() {
+  expire();
+  StepPlan plan = scheduler_.plan();
+  QUIRE_DCHECK(find_violations(plan, scheduler_, options_.max_batch_tokens).empty(),
+               "a plan breaks its own rules");
+  stats_.num_preemptions += static_cast<std::int64_t>(plan.preempted.size());
+  note_scheduled(plan);
+  return plan;
+}
+
+void Engine::note_scheduled(const StepPlan& plan) {
+  for (const ScheduledSequence& scheduled : plan.sequences) {
+    Generation* generation = samples_.at(scheduled.id)->generation;
+    if (generation->scheduled_ms < 0) generation->scheduled_ms = parts_.clock_ms();
+  }
+}
+
+Status Engine::run(const StepPlan& plan, std::vector<float>* logits) {
+  const PackedBatch batch(plan.sequences, [this](SequenceId id) -> const Sequence& {
+    return samples_.at(id)->sequence;
+  });
+  QUIRE_TRY(parts_.runner->run(batch.input(), logits));
+  const auto expected =
+      static_cast<std::size_t>(num_logits(plan)) * static_cast<std::size_t>(model().vocab_size);
+  if (logits->size() == expected) return ok_status();
+  return internal_error("the model returned " + std::to_string(logits->size()) +
+                        " logits instead of " + std::to_string(expected));
+}
+
+// After a failed step: the sequences one by one, so that only those that fail alone are lost.
+// A step can be run again, since it writes the same values to the same places.
+void Engine::run_each_alone(const StepPlan& plan) {
+  for (const ScheduledSequence& scheduled : plan.sequences) {
+    const auto found = samples_.find(scheduled.id);
+    if (found == samples_.end()) continue;  // its request ended with an earlier one
+    const StepPlan alone{.sequences = {scheduled}, .preempted = {}, .num_tokens = scheduled.num_new};
+    std::vector<float> logits;
+    if (Status status = run(alone, &logits); status.ok()) {
+      commit(alone, logits);
+    } else {
+      end(found->second->generation, FinishReason::kError, std::move(status));
+    }
+  }
+}
+
+void Engine::commit(const StepPlan& plan, std::span<float> logits) {
+  ++stats_.num_steps;
+  const auto vocab = static_cast<std::size_t>(model().vocab_size);
+  std::size_t row = 0;
+  for (const ScheduledSequence& scheduled : plan.sequences) {
+    const auto num_rows = static_cast<std::size_t>(scheduled.num_logits);
+    commit_one(scheduled, logits.subspan(row * vocab, num_rows * vocab));
+    row += num_rows;
+  }
+  QUIRE_DCHECK(find_violations(scheduler_, block_manager_).empty(), "the books are wrong");
+}
+
+void Engine::commit_one(const ScheduledSequence& scheduled, std::span<float> logits) {
+  const auto found = samples_.find(scheduled.id);
+  if (found == samples_.end()) return;  // cancelled since it was planned
+  Sample* sample = found->second;
+  Sequence& sequence = sample->sequence;
+  Generation* generation = sample->generation;
+  scheduler_.mark_computed(scheduled, &sequence);
+  if (sequence.wants_prompt_logprobs && scheduled.num_logits > 0) {
+    record_prompt_logprobs(sample, logits, scheduled.num_logits);
+  }
+  if (scheduled.num_past < sequence.num_prompt_tokens) {
+    stats_.num_prompt_tokens += scheduled.num_new;
+  }
+  if (sequence.num_uncomputed_tokens() > 0) return;
+  const auto vocab = static_cast<std::size_t>(model().vocab_size);
+  if (Status status = advance(sample, logits.last(vocab)); !status.ok()) {
+    end(generation, FinishReason::kError, std::move(status));
+    return;
+  }
+  ++stats_.num_generated_tokens;
+  if (generation->first_token_ms < 0) {
+    generation->first_token_ms = parts_.clock_ms();
+    generation->output.num_cached_tokens = sequence.num_cached_tokens;
+    add_other_samples(generation);
+  }
+  if (sample->output.finish_reason == FinishReason::kNone) {
+    output_.deltas.push_back(take_delta(sample));
+  } else {
+    finish_sample(sample, sample->output.finish_reason);
+    if (generation->num_unfinished == 0) finish_generation(generation);
+  }
+}
+
+void Engine::finish_sample(Sample* sample, FinishReason reason) {
+  scheduler_.finish(&sample->sequence);
+  samples_.erase(sample->sequence.id);
+  sample->output.finish_reason = reason;
+  if (sample->text) {
+    sample->text->finish();
+    sample->output.text = sample->text->text();
+  }
+  output_.deltas.push_back(take_delta(sample));
+  --sample->generation->num_unfinished;
+}
+
+void Engine::end(Generation* generation, FinishReason reason, Status error) {
+  generation->output.error = std::move(error);
+  for (const auto& sample : generation->samples) {
+    if (sample->output.finish_reason == FinishReason::kNone) finish_sample(sample.get(), reason);
+  }
+  finish_generation(generation);
+}
+
+void Engine::finish_generation(Generation* generation) {
+  RequestOutput& output = generation->output;
+  for (const auto& sample : generation->samples) output.outputs.push_back(std::move(sample->output));
+  const auto since_arrival = [generation](double at_ms) {
+    return at_ms < 0 ? 0 : at_ms - generation->arrived_ms;
+  };
+  output.timings = {.queued_ms = since_arrival(generation->scheduled_ms),
+                    .first_token_ms = since_arrival(generation->first_token_ms),
+                    .total_ms = since_arrival(parts_.clock_ms())};
+  if (generation->request.timeout_ms > 0) {
+    deadlines_.erase({generation->arrived_ms + generation->request.timeout_ms, generation->id});
+  }
+  output_.finished.push_back(std::move(output));
+  generations_.erase(generation->id);
+}
+
+void Engine::expire() {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= parts_.clock_ms()) {
+    Generation* generation = generations_.at(deadlines_.begin()->second).get();
+    end(generation, FinishReason::kError,
+        Status(StatusCode::kDeadlineExceeded,
+               "the request's time limit of " +
+                   std::to_string(static_cast<long>(generation->request.timeout_ms)) +
+                   " ms has passed"));
+  }
+}
+
+StepOutput Engine::take_output() { return std::exchange(output_, {}); }
+
+EngineStats Engine::stats() const {
+  EngineStats stats = stats_;
+  stats.num_waiting = scheduler_.num_waiting();
+  stats.num_running = scheduler_.num_running();
+  stats.num_blocks = block_manager_.num_blocks();
+  stats.num_used_blocks = block_manager_.num_used_blocks();
+  stats.cache = block_manager_.stats();
+  return stats;
+}
+
+}  // namespace quire

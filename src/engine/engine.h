@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "cache/block_manager.h"
+#include "engine/batch_packer.h"
+#include "engine/generation.h"
+#include "quire/model_runner.h"
+#include "quire/options.h"
+#include "quire/output.h"
+#include "quire/tokenizer.h"
+#include "request/request.h"
+#include "request/sequence.h"
+#include "scheduler/scheduler.h"
+
+namespace quire {
+
+// What an engine is made of. The tokenizer may be missing: outputs then have token ids but no text.
+struct EngineParts {
+  std::unique_ptr<ModelRunner> runner;
+  const Tokenizer* tokenizer = nullptr;  // must outlive the engine
+  std::vector<TokenId> eos_ids;          // ids that end a text
+  std::function<double()> clock_ms;      // monotonic; unset: the system's
+};
+
+// What a step brought: new text of running samples, and the requests that ended.
+struct StepOutput {
+  std::vector<TextDelta> deltas;
+  std::vector<RequestOutput> finished;
+};
+
+struct EngineStats {
+  int num_waiting = 0;
+  int num_running = 0;
+  int num_blocks = 0;
+  int num_used_blocks = 0;
+  std::int64_t num_steps = 0;
+  std::int64_t num_prompt_tokens = 0;     // computed in prefill, recomputation included
+  std::int64_t num_generated_tokens = 0;
+  std::int64_t num_preemptions = 0;
+  BlockManagerStats cache;
+};
+
+// Serves many requests at once over one model: continuous batching over a paged cache. A request's
+// tokens depend on the request alone, not on what runs beside it. Each step is plan, run, commit, with
+// plain data between, so that a caller may also run the model itself and come back.
+// Not thread-safe: one thread owns an engine.
+class Engine {
+ public:
+  Engine(EngineParts parts, const EngineOptions& options);
+  ~Engine();
+
+  // Queues a request. Fails with kInvalidArgument when a parameter is out of bounds, the prompt does
+  // not fit the context, or the request could never fit the cache.
+  Result<RequestId> submit(Request request);
+
+  // Takes a request back; it ends with what it has. False when there is no such request.
+  bool cancel(RequestId id);
+
+  bool has_unfinished() const { return !generations_.empty(); }
+
+  // One step for all sequences that can run. A failure that concerns one request ends that request
+  // with an error and leaves the others alone.
+  StepOutput step();
+
+  // The three parts of step(), for callers that run the model elsewhere.
+  StepPlan plan();
+  Status run(const StepPlan& plan, std::vector<float>* logits);
+  // `logits` are those of run(), in its order; they are used up.
+  void commit(const StepPlan& plan, std::span<float> logits);
+  StepOutput take_output();
+
+  EngineStats stats() const;
+  const ModelSpec& model() const { return parts_.runner->spec(); }
+  ModelRunner& runner() { return *parts_.runner; }
+
+ private:
+  Status check(const Request& request) const;
+  void add_sample(Generation* generation, int sample_index);
+  void add_other_samples(Generation* generation);
+  void note_scheduled(const StepPlan& plan);
+  void run_each_alone(const StepPlan& plan);
+  void commit_one(const ScheduledSequence& scheduled, std::span<float> logits);
+  void finish_sample(Sample* sample, FinishReason reason);
+  void finish_generation(Generation* generation);
+  void end(Generation* generation, FinishReason reason, Status error);
+  void expire();
+
+  EngineParts parts_;
+  EngineOptions options_;
+  BlockManager block_manager_;
+  Scheduler scheduler_;
+  std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
+  std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
+  std::set<std::pair<double, RequestId>> deadlines_;
+  StepOutput output_;  // gathered until the next take_output()
+  RequestId next_request_id_ = 1;
+  SequenceId next_sequence_id_ = 1;
+  std::uint64_t next_seed_;
+  EngineStats stats_;
+};
+
+}  // namespace quire

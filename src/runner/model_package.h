@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quire/result.h"
+#include "quire/types.h"
+
+namespace quire {
+
+// The oldest and newest package format this runtime reads (docs/model_package.md).
+inline constexpr int kPackageFormatVersion = 1;
+
+// A file of a package as model_info.json records it.
+struct PackageFile {
+  std::uint64_t size = 0;
+  std::string xxh3_128;
+  std::string sha256;
+};
+
+struct CacheLayer {
+  int num_kv_heads = 0;
+  int head_dim = 0;
+};
+
+// What model_info.json says of a package. A plain value.
+struct ModelPackage {
+  std::filesystem::path folder;
+  std::string name;
+  std::string architecture;
+  std::string source;   // what it was exported from, as one line
+  std::string license;
+  std::string graph;    // paged | explicit | none
+  std::vector<std::string> backends;
+  int num_layers = 0;
+  int hidden_size = 0;
+  int num_heads = 0;
+  int num_kv_heads = 0;
+  int head_dim = 0;
+  int vocab_size = 0;
+  int max_seq_len = 0;
+  std::string dtype;
+  std::string quantization;  // "none" or the default scheme
+  std::vector<CacheLayer> cache_layers;  // one a layer
+  std::vector<TokenId> eos_ids;
+  std::map<std::string, PackageFile> files;
+
+  bool has_backend(std::string_view backend) const;
+};
+
+// Reads model_info.json and holds it against its own rules and the folder: every file listed is a plain
+// file of the recorded size. Fails with kBadModel.
+Result<ModelPackage> open_package(const std::filesystem::path& folder);
+
+// Compares each file with its recorded XXH3-128: finds every accidental change.
+Status check_package_files(const ModelPackage& package);
+
+// Compares each file with its recorded SHA-256: finds deliberate ones too.
+Status check_package_sha256(const ModelPackage& package);
+
+// Whether the folder has a model_info.json.
+bool is_package(const std::filesystem::path& folder);
+
+}  // namespace quire

@@ -1,0 +1,165 @@
+#include "scheduler/scheduler.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+
+namespace quire {
+namespace {
+
+// Prompt tokens that may run beside each decoding sequence, and beside few of them at least. A prompt
+// token costs about as much as a decoding sequence does in a large batch, so a mixed step takes about
+// three times as long as a pure one at most.
+constexpr int kPrefillTokensPerDecode = 2;
+constexpr int kMinPrefillTokens = 16;
+
+ScheduledSequence schedule(const Sequence& sequence, int num_new) {
+  const bool reaches_end = num_new == sequence.num_uncomputed_tokens();
+  ScheduledSequence scheduled{sequence.id, sequence.num_computed_tokens, num_new,
+                              reaches_end ? 1 : 0};
+  // Prompt logprobs need a row for every prompt token, once.
+  if (sequence.wants_prompt_logprobs &&
+      sequence.num_prompt_logprob_rows < sequence.num_prompt_tokens) {
+    scheduled.num_logits = num_new;
+  }
+  return scheduled;
+}
+
+void append(const ScheduledSequence& scheduled, StepPlan* plan) {
+  plan->sequences.push_back(scheduled);
+  plan->num_tokens += scheduled.num_new;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const Options& options, BlockManager* block_manager)
+    : options_(options), block_manager_(block_manager) {}
+
+void Scheduler::add(Sequence* sequence) {
+  sequence->status = SequenceStatus::kWaiting;
+  waiting_.emplace(sequence->rank(), sequence);
+}
+
+bool Scheduler::can_ever_fit(int num_tokens) const {
+  return blocks_for(num_tokens, block_manager_->block_size()) <= block_manager_->num_blocks();
+}
+
+StepPlan Scheduler::plan() {
+  StepPlan plan;
+  plan_decodes(&plan);
+  plan_prefills(prefill_budget(plan), &plan);
+  // A step that had to preempt has no room for anyone new.
+  if (plan.preempted.empty()) admit(prefill_budget(plan), &plan);
+  QUIRE_CHECK(!plan.empty() || (waiting_.empty() && running_.empty()),
+              "a step without work while sequences wait");
+  return plan;
+}
+
+void Scheduler::plan_decodes(StepPlan* plan) {
+  std::vector<Sequence*> decoding;
+  for (const auto& [rank, sequence] : running_) {
+    if (sequence->num_uncomputed_tokens() == 1) decoding.push_back(sequence);
+  }
+  for (Sequence* sequence : decoding) {
+    if (plan->num_tokens == options_.max_batch_tokens) return;
+    if (sequence->status != SequenceStatus::kRunning) continue;  // preempted by one before it
+    if (make_room_for_next_token(sequence, plan)) append(schedule(*sequence, 1), plan);
+  }
+}
+
+bool Scheduler::make_room_for_next_token(Sequence* sequence, StepPlan* plan) {
+  while (!block_manager_->append(sequence->num_tokens(), &sequence->blocks)) {
+    Sequence* last = std::prev(running_.end())->second;
+    preempt(last, plan);
+    if (last == sequence) return false;
+  }
+  return true;
+}
+
+void Scheduler::preempt(Sequence* sequence, StepPlan* plan) {
+  running_.erase(sequence->rank());
+  block_manager_->free(&sequence->blocks);
+  sequence->num_computed_tokens = 0;
+  plan->preempted.push_back(sequence->id);
+  add(sequence);
+}
+
+int Scheduler::prefill_budget(const StepPlan& plan) const {
+  const int left = options_.max_batch_tokens - plan.num_tokens;
+  int num_decodes = 0;
+  int num_prefill_tokens = 0;
+  for (const ScheduledSequence& scheduled : plan.sequences) {
+    if (scheduled.num_new == 1) {
+      ++num_decodes;
+    } else {
+      num_prefill_tokens += scheduled.num_new;
+    }
+  }
+  if (num_decodes == 0) return left;
+  const int share = std::max(kMinPrefillTokens, kPrefillTokensPerDecode * num_decodes);
+  return std::min(left, share - num_prefill_tokens);
+}
+
+void Scheduler::plan_prefills(int budget, StepPlan* plan) {
+  for (const auto& [rank, sequence] : running_) {
+    if (budget <= 0) return;
+    if (sequence->num_uncomputed_tokens() == 1) continue;
+    const int num_new = std::min(budget, sequence->num_uncomputed_tokens());
+    append(schedule(*sequence, num_new), plan);
+    budget -= num_new;
+  }
+}
+
+void Scheduler::admit(int budget, StepPlan* plan) {
+  while (budget > 0 && !waiting_.empty() && num_running() < options_.max_num_seqs) {
+    Sequence* sequence = waiting_.begin()->second;
+    if (!try_admit(sequence)) return;
+    const int num_new = std::min(budget, sequence->num_uncomputed_tokens());
+    append(schedule(*sequence, num_new), plan);
+    budget -= num_new;
+  }
+}
+
+bool Scheduler::try_admit(Sequence* sequence) {
+  // One free block for each running sequence stays, or the newcomer would be preempted at once.
+  const int reserve = num_running();
+  BlockTable table;
+  int num_cached = 0;
+  if (!sequence->wants_prompt_logprobs) {
+    num_cached =
+        block_manager_->allocate_cached(sequence->token_ids, sequence->cache_salt, &table);
+  }
+  const int num_blocks = blocks_for(sequence->num_tokens(), block_manager_->block_size());
+  const int num_missing = num_blocks - static_cast<int>(table.blocks.size());
+  if (num_missing + reserve > block_manager_->num_free_blocks()) {
+    block_manager_->free(&table);
+    return false;
+  }
+  QUIRE_CHECK(block_manager_->append(sequence->num_tokens(), &table), "room that was counted");
+  block_manager_->count_lookup(sequence->num_tokens(), num_cached);
+  if (sequence->num_output_tokens() == 0) sequence->num_cached_tokens = num_cached;
+  sequence->blocks = std::move(table);
+  sequence->num_computed_tokens = num_cached;
+  sequence->status = SequenceStatus::kRunning;
+  waiting_.erase(sequence->rank());
+  running_.emplace(sequence->rank(), sequence);
+  return true;
+}
+
+void Scheduler::mark_computed(const ScheduledSequence& scheduled, Sequence* sequence) {
+  sequence->num_computed_tokens = scheduled.num_past + scheduled.num_new;
+  block_manager_->publish(sequence->token_ids, sequence->num_computed_tokens,
+                          sequence->cache_salt, &sequence->blocks);
+}
+
+void Scheduler::finish(Sequence* sequence) {
+  waiting_.erase(sequence->rank());
+  running_.erase(sequence->rank());
+  block_manager_->free(&sequence->blocks);
+  sequence->status = SequenceStatus::kFinished;
+}
+
+}  // namespace quire
