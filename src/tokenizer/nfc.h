@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quire {
+
+// A half-open range of bytes of a text.
+struct ByteRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+// A text and which of its bytes are trusted: ranges in ascending order that do not touch.
+struct TrustedText {
+  std::string text;
+  std::vector<ByteRange> trusted;
+
+  // Whether [begin, end) lies inside one trusted range.
+  [[nodiscard]] bool is_trusted(std::size_t begin, std::size_t end) const;
+  // The part [begin, end) by itself.
+  [[nodiscard]] TrustedText slice(std::size_t begin, std::size_t end) const;
+  // Appends a piece; a trusted one joins a trusted one before it.
+  void append(std::string_view piece, bool is_trusted);
+};
+
+// Unicode normal form C of well-formed UTF-8, O(n log n) for any text. A character that was made
+// from any untrusted one is untrusted.
+TrustedText normalize_nfc(const TrustedText& source);
+
+}  // namespace quire

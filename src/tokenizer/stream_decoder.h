@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include "quire/result.h"
+#include "quire/tokenizer.h"
+#include "quire/types.h"
+
+namespace quire {
+
+// Turns token ids into text one at a time. A character that is split over tokens is held back until
+// it is whole, so every piece is well-formed UTF-8, and all pieces together equal decode() of all
+// ids. One sequence each; not thread-safe. The tokenizer must outlive it.
+class StreamDecoder {
+ public:
+  StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
+      : tokenizer_(&tokenizer), skip_special_(skip_special) {}
+
+  // The text that is certain now that `id` has come. Fails, and stays as it was, on an id that
+  // decode() would refuse.
+  Result<std::string> push(TokenId id);
+
+  // The rest: what was held back can no longer be completed and becomes U+FFFD. Ready for a new
+  // sequence afterwards.
+  std::string flush();
+
+ private:
+  const Tokenizer* tokenizer_;
+  bool skip_special_;
+  std::string held_back_;  // at most three bytes: the start of one character
+};
+
+}  // namespace quire

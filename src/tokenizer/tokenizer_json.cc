@@ -1,0 +1,246 @@
+#include "tokenizer/tokenizer_json.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "tokenizer/bpe_tokenizer.h"
+#include "tokenizer/byte_alphabet.h"
+#include "tokenizer/json_fields.h"
+#include "tokenizer/tokenizer_components.h"
+
+namespace quire {
+namespace {
+
+using Json = nlohmann::json;
+using TokenIds = std::unordered_map<std::string_view, TokenId>;
+
+constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{64} << 20U;
+constexpr std::size_t kMaxTokenBytes = 4096;
+constexpr std::size_t kMaxAddedTokens = 65536;
+
+// Puts a token at its id; the same text may be given again, as added tokens often are.
+Status place_token(TokenId id, const std::string& text, std::vector<std::string>* tokens) {
+  if (text.empty() || text.size() > kMaxTokenBytes) {
+    return bad_model("token " + std::to_string(id) + " must have 1 to " +
+                     std::to_string(kMaxTokenBytes) + " bytes");
+  }
+  const auto place = static_cast<std::size_t>(id);
+  if (place >= tokens->size()) tokens->resize(place + 1);
+  std::string& slot = (*tokens)[place];
+  if (!slot.empty() && slot != text) {
+    return bad_model("two tokens have the id " + std::to_string(id));
+  }
+  slot = text;
+  return ok_status();
+}
+
+Status read_vocab(const Json& model, BpeTokenizerSpec* spec) {
+  const Json* vocab = find_field(model, "vocab");
+  if (vocab == nullptr || !vocab->is_object()) {
+    return bad_model("model: \"vocab\" must be an object of tokens and ids");
+  }
+  for (const auto& [text, value] : vocab->items()) {
+    QUIRE_ASSIGN(const TokenId id, token_id_of(value, "vocab"));
+    const auto place = static_cast<std::size_t>(id);
+    if (place < spec->tokens.size() && !spec->tokens[place].empty()) {
+      return bad_model("two tokens have the id " + std::to_string(id));
+    }
+    QUIRE_TRY(place_token(id, text, &spec->tokens));
+  }
+  return ok_status();
+}
+
+Result<AddedToken> read_added_token(const Json& json) {
+  constexpr std::string_view kWhere = "added_tokens";
+  QUIRE_TRY(check_object(json, "an entry of added_tokens"));
+  const Json* id = find_field(json, "id");
+  if (id == nullptr) return bad_model("added_tokens: an entry has no \"id\"");
+  AddedToken token;
+  QUIRE_ASSIGN(token.id, token_id_of(*id, kWhere));
+  QUIRE_ASSIGN(token.content, string_field(json, "content", kWhere));
+  QUIRE_ASSIGN(token.special, bool_field(json, "special", false, kWhere));
+  QUIRE_ASSIGN(token.normalized, bool_field(json, "normalized", !token.special, kWhere));
+  QUIRE_ASSIGN(token.single_word, bool_field(json, "single_word", false, kWhere));
+  QUIRE_ASSIGN(token.lstrip, bool_field(json, "lstrip", false, kWhere));
+  QUIRE_ASSIGN(token.rstrip, bool_field(json, "rstrip", false, kWhere));
+  return token;
+}
+
+Status read_added_tokens(const Json* json, BpeTokenizerSpec* spec) {
+  if (json == nullptr) return ok_status();
+  QUIRE_TRY(check_array(*json, "added_tokens"));
+  if (json->size() > kMaxAddedTokens) {
+    return bad_model("added_tokens has more than " + std::to_string(kMaxAddedTokens) + " entries");
+  }
+  for (const Json& entry : *json) {
+    QUIRE_ASSIGN(AddedToken token, read_added_token(entry));
+    QUIRE_TRY(place_token(token.id, token.content, &spec->tokens));
+    spec->added_tokens.push_back(std::move(token));
+  }
+  return ok_status();
+}
+
+Result<TokenIds> ids_by_text(const std::vector<std::string>& tokens) {
+  TokenIds ids;
+  ids.reserve(tokens.size());
+  for (std::size_t id = 0; id < tokens.size(); ++id) {
+    if (tokens[id].empty()) continue;
+    const auto [other, is_new] = ids.emplace(tokens[id], static_cast<TokenId>(id));
+    if (!is_new) {
+      return bad_model("the ids " + std::to_string(other->second) + " and " + std::to_string(id) +
+                       " stand for the same token");
+    }
+  }
+  return ids;
+}
+
+// A merge is written "a b" or ["a", "b"]; the second form came when tokens got spaces in them.
+Result<std::pair<std::string_view, std::string_view>> merge_sides(const Json& json) {
+  if (json.is_string()) {
+    const std::string_view text = json.get_ref<const std::string&>();
+    const std::size_t space = text.find(' ');
+    if (space != std::string_view::npos && text.find(' ', space + 1) == std::string_view::npos) {
+      return std::pair(text.substr(0, space), text.substr(space + 1));
+    }
+  } else if (json.is_array() && json.size() == 2 && json[0].is_string() && json[1].is_string()) {
+    return std::pair<std::string_view, std::string_view>(json[0].get_ref<const std::string&>(),
+                                                         json[1].get_ref<const std::string&>());
+  }
+  return bad_model("an entry is neither \"a b\" nor [\"a\", \"b\"]");
+}
+
+Result<BpeMerge> read_merge(const Json& json, const TokenIds& ids) {
+  QUIRE_ASSIGN(const auto sides, merge_sides(json));
+  const auto left = ids.find(sides.first);
+  const auto right = ids.find(sides.second);
+  const auto merged = ids.find(std::string(sides.first) + std::string(sides.second));
+  if (left == ids.end() || right == ids.end() || merged == ids.end()) {
+    return bad_model("a merge uses or makes a token that is not in the vocabulary");
+  }
+  return BpeMerge{left->second, right->second, merged->second};
+}
+
+Status read_merges(const Json& model,
+                   const TokenIds& ids,
+                   const std::vector<bool>& special,
+                   BpeTokenizerSpec* spec) {
+  const Json* merges = find_field(model, "merges");
+  if (merges == nullptr || !merges->is_array()) {
+    return bad_model("model: \"merges\" must be an array");
+  }
+  spec->rules.merges.reserve(merges->size());
+  std::size_t rank = 0;
+  for (const Json& entry : *merges) {
+    const Result<BpeMerge> merge = read_merge(entry, ids);
+    if (!merge) return merge.error().with_context("merges[" + std::to_string(rank) + "]");
+    // Text must not grow into a control token, even when the file has merges for it.
+    const bool makes_special = special[static_cast<std::size_t>(merge->merged)];
+    if (!makes_special) spec->rules.merges.push_back(*merge);
+    ++rank;
+  }
+  return ok_status();
+}
+
+Status read_bytes(const TokenIds& ids, const std::vector<bool>& special, BpeRules* rules) {
+  for (std::size_t byte = 0; byte < rules->token_of_byte.size(); ++byte) {
+    const std::string text = alphabet_of_bytes(std::string(1, static_cast<char>(byte)));
+    const auto found = ids.find(text);
+    rules->token_of_byte[byte] = found == ids.end() ? kNoToken : found->second;
+    if (found != ids.end() && special[static_cast<std::size_t>(found->second)]) {
+      return bad_model("the special token " + std::to_string(found->second) +
+                       " is a single byte, so any text could spell it");
+    }
+  }
+  return ok_status();
+}
+
+// Options of the BPE model that published byte-level files leave at their neutral values.
+Status check_model_options(const Json& model) {
+  QUIRE_ASSIGN(const std::string type, string_field(model, "type", "model"));
+  if (type != "BPE") {
+    return bad_model("the model type \"" + type.substr(0, 64) + "\" is not supported; BPE is");
+  }
+  QUIRE_ASSIGN(const bool byte_fallback, bool_field(model, "byte_fallback", false, "model"));
+  if (byte_fallback) return bad_model("model: \"byte_fallback\" is not supported");
+  if (const Json* dropout = find_field(model, "dropout")) {
+    const bool is_off = dropout->is_number() && dropout->get<double>() == 0.0;
+    if (!is_off) return bad_model("model: \"dropout\" is not supported; remove it");
+  }
+  for (const char* name : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    const Json* affix = find_field(model, name);
+    const bool is_off =
+        affix == nullptr || (affix->is_string() && affix->get_ref<const std::string&>().empty());
+    if (!is_off) return bad_model(std::string("model: \"") + name + "\" is not supported");
+  }
+  return ok_status();
+}
+
+Status read_unknown(const Json& model, const TokenIds& ids, BpeRules* rules) {
+  QUIRE_ASSIGN(rules->fuse_unknown, bool_field(model, "fuse_unk", false, "model"));
+  if (find_field(model, "unk_token") == nullptr) return ok_status();
+  QUIRE_ASSIGN(const std::string unknown, string_field(model, "unk_token", "model"));
+  const auto found = ids.find(unknown);
+  if (found == ids.end()) return bad_model("model: \"unk_token\" is not in the vocabulary");
+  rules->unknown = found->second;
+  return ok_status();
+}
+
+Status read_model(const Json& model, const Json* added_tokens, BpeTokenizerSpec* spec) {
+  QUIRE_TRY(check_object(model, "model"));
+  QUIRE_TRY(check_model_options(model));
+  QUIRE_ASSIGN(spec->ignore_merges, bool_field(model, "ignore_merges", false, "model"));
+  QUIRE_TRY(read_vocab(model, spec));
+  QUIRE_TRY(read_added_tokens(added_tokens, spec));
+  QUIRE_ASSIGN(const TokenIds ids, ids_by_text(spec->tokens));
+  std::vector<bool> special(spec->tokens.size());
+  for (const AddedToken& token : spec->added_tokens) {
+    if (token.special) special[static_cast<std::size_t>(token.id)] = true;
+  }
+  QUIRE_TRY(read_unknown(model, ids, &spec->rules));
+  QUIRE_TRY(read_bytes(ids, special, &spec->rules));
+  return read_merges(model, ids, special, spec);
+}
+
+// The file's "truncation" and "padding" are left alone on purpose: they are habits of the program
+// that wrote the file, and the reference's users reset them too.
+Result<BpeTokenizerSpec> read_spec(const Json& json) {
+  QUIRE_TRY(check_object(json, "the document"));
+  const Json* model = find_field(json, "model");
+  if (model == nullptr) return bad_model("there is no \"model\"");
+  BpeTokenizerSpec spec;
+  QUIRE_TRY(read_model(*model, find_field(json, "added_tokens"), &spec));
+  QUIRE_TRY(read_normalizer(find_field(json, "normalizer"), &spec));
+  QUIRE_TRY(read_pre_tokenizer(find_field(json, "pre_tokenizer"), &spec));
+  QUIRE_TRY(read_post_processor(find_field(json, "post_processor"), &spec));
+  QUIRE_TRY(read_decoder(find_field(json, "decoder")));
+  return spec;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json) {
+  if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
+  QUIRE_ASSIGN(const Json document, parse_json(json, "the tokenizer"));
+  QUIRE_ASSIGN(BpeTokenizerSpec spec, read_spec(document));
+  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(std::move(spec)));
+}
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "tokenizer.json";
+  QUIRE_ASSIGN(const std::string text, read_file(path, kMaxFileBytes));
+  auto tokenizer = parse_tokenizer_json(text);
+  if (!tokenizer) return tokenizer.error().with_context(path.string());
+  return tokenizer;
+}
+
+}  // namespace quire

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "quire/result.h"
+#include "quire/tokenizer.h"
+
+namespace quire {
+
+// Reads tokenizer.json of a folder in Hugging Face layout: byte-level BPE with the components that
+// published models use. Anything else is refused by name (kBadModel), never guessed at. The file
+// may be hostile; at most 64 MiB of it are read.
+Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder);
+
+// The same from the text of a tokenizer.json.
+Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json);
+
+}  // namespace quire
