@@ -17,7 +17,8 @@ OutputText::OutputText(const Tokenizer& tokenizer,
 
 bool OutputText::append(TokenId token, bool may_stop) {
   if (done_) return true;
-  text_ += decoder_.append(token);
+  // An id from the padding of the vocabulary has no text; the model may still choose it.
+  if (const Result<std::string> piece = decoder_.push(token)) text_ += *piece;
   if (!may_stop) {
     search_from_ = text_.size();
     num_certain_ = text_.size();
