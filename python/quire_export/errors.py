@@ -1,0 +1,21 @@
+"""Failures a user can act on. Each message is one line: the cause, then the next step."""
+
+EXIT_OK = 0
+EXIT_OTHER = 1
+EXIT_USAGE = 2
+EXIT_BAD_MODEL = 3
+
+
+class ExportError(Exception):
+    """The model or the machine stands in the way; `exit_code` is the command's exit status."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_BAD_MODEL) -> None:
+        super().__init__(" ".join(message.split()))
+        self.exit_code = exit_code
+
+
+class UsageError(ExportError):
+    """The caller asked for something that does not exist or contradicts itself."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, EXIT_USAGE)

@@ -1,0 +1,212 @@
+"""One export from beginning to end: read, store, write, compare with the source, describe."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from quire_export import version
+from quire_export.decoder import Decoder, Matrix, Tensors
+from quire_export.errors import EXIT_OTHER, ExportError
+from quire_export.golden import (
+    PackageTokenizer, answer, prompt_entry, prompt_ids, source_description,
+)
+from quire_export.onnx_writer import GRAPH_FILE, build_paged_graph, write_model
+from quire_export.options import ExportOptions, check_destination
+from quire_export.package import file_entries, staged_folder, write_json
+from quire_export.progress import Progress
+from quire_export.source import Source, read_json
+from quire_export.store import crop, store_all
+from quire_export.verify import Difference, check_graph, difference, measure_tolerance
+from quire_export.weights import StoredMatrix
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export found out; `loss` compares with the unquantized source where that is lossy."""
+
+    package: Path
+    name: str
+    num_bytes: int
+    graph_difference: Difference
+    tolerance: dict[str, float]
+    loss: Difference | None
+
+
+def export_model(source: str | Path, destination: str | Path,
+                 options: ExportOptions | None = None) -> ExportReport:
+    """Exports `source` (folder, GGUF file or hub id) to the package folder `destination`.
+
+    Raises ExportError (UsageError for wrong arguments); the destination is then as it was before.
+    """
+    options = options or ExportOptions()
+    destination = Path(destination)
+    check_destination(destination, options.force)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        return _export(source, destination, options)
+    except MemoryError as error:
+        raise ExportError(f"out of memory: {error}; use a machine with more memory",
+                          EXIT_OTHER) from error
+
+
+def _export(source: str | Path, destination: Path, options: ExportOptions) -> ExportReport:
+    progress = Progress(options.progress)
+    loaded = _load(source, options, progress)
+    loaded = crop(loaded, options.max_seq_len)
+    quantize = _quantization(options)
+    tensors = store_all(loaded, quantize, options.dtype, progress)
+    num_bytes = sum(_num_bytes(tensor) for tensor in tensors.values())
+    with staged_folder(destination, options.force, num_bytes) as folder:
+        decoder = Decoder(loaded.spec, tensors)
+        write_model(build_paged_graph(decoder, options.opset), folder)
+        loaded.write_tokenizer(folder)
+        lossy = quantize != "none" or options.dtype != "fp32"
+        staged = _Staged(folder, loaded, tensors, lossy)
+        checked = _check(staged, options, progress)
+        _write_info(staged, decoder, options.dtype, checked)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+    return ExportReport(destination, loaded.name, size, checked.graph, checked.tolerance,
+                        checked.loss)
+
+
+def _load(source: str | Path, options: ExportOptions, progress: Progress) -> Source:
+    from quire_export.gguf_source import load_gguf
+    from quire_export.hf_source import load_folder
+    from quire_export.hub import fetch_folder
+
+    path = Path(source)
+    if path.is_dir():
+        return load_folder(path, progress)
+    if path.is_file():
+        return load_gguf(path, options.quantize in (None, "keep"), progress)
+    return load_folder(fetch_folder(str(source), options.notice), progress)
+
+
+def _quantization(options: ExportOptions) -> str:
+    """What to do with tensors that came unquantized."""
+    return options.quantize if options.quantize in ("int8", "int4") else "none"
+
+
+def _num_bytes(tensor: StoredMatrix | torch.Tensor) -> int:
+    if isinstance(tensor, torch.Tensor):
+        return tensor.nbytes
+    parts = (tensor.weight, tensor.scale, tensor.minimum)
+    return sum(part.nbytes for part in parts if part is not None)
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """A package folder under way: what it was made from and what it stores."""
+
+    folder: Path
+    source: Source
+    tensors: Tensors
+    lossy: bool
+
+    @property
+    def quantized(self) -> bool:
+        """Whether any matrix is stored in 4 or 8 bits."""
+        return any(isinstance(t, StoredMatrix) and t.scale is not None
+                   for t in self.tensors.values())
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Results of comparing a staged package with its source."""
+
+    graph: Difference
+    tolerance: dict[str, float]
+    loss: Difference | None
+    special_ids: dict[str, object]
+    control_ids: list[int]
+
+
+def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Checked:
+    """Writes golden.json from the source model and proves the graph against it."""
+    folder, source = staged.folder, staged.source
+    tokenizer = None
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = PackageTokenizer(folder, source.spec.vocab_size)
+    else:
+        options.notice(f"{source.name} has no tokenizer files; the package takes token ids only")
+    special_ids = _complete_special_ids(folder, source.special_ids, tokenizer)
+    chats = tokenizer.chats() if tokenizer else []
+    prompts = prompt_ids(source.spec, tokenizer, special_ids["bos"], chats)
+    model = source.reference()
+    loss = _use_stored(model, staged.tensors, prompts) if staged.lossy else None
+    answers = answer(model, prompts, source.spec, special_ids["eos"], progress)
+    del model
+    graph = folder / GRAPH_FILE
+    found = check_graph(graph, answers)
+    tolerance = measure_tolerance(graph, answers, staged.quantized)
+    write_json(folder / "golden.json", {
+        "format_version": 1, "source": source_description(), "tolerance": tolerance,
+        "prompts": [prompt_entry(a) for a in answers],
+        "tokenizer": tokenizer.goldens() if tokenizer else [], "chat": chats})
+    control = tokenizer.control_ids if tokenizer else []
+    return _Checked(found, tolerance, loss, special_ids, control)
+
+
+def _complete_special_ids(folder: Path, ids: dict[str, object],
+                          tokenizer: PackageTokenizer | None) -> dict[str, object]:
+    """Fills ids the configuration leaves open from tokenizer_config.json's token texts."""
+    path = folder / "tokenizer_config.json"
+    if tokenizer is None or not path.is_file():
+        return ids
+    config, full = read_json(path), dict(ids)
+    for name in ("bos", "eos", "pad", "unk"):
+        token = config.get(f"{name}_token")
+        text = token.get("content") if isinstance(token, dict) else token
+        found = tokenizer.id_of(text) if isinstance(text, str) else None
+        if found is not None and full[name] in (None, []):
+            full[name] = [found] if name == "eos" else found
+    return full
+
+
+@torch.inference_mode()
+def _use_stored(model: PreTrainedModel, tensors: Tensors,
+                prompts: list[tuple[str, list[int]]]) -> Difference:
+    """Puts the stored weights into `model`; returns what that costs on the prompts."""
+    def run() -> list[np.ndarray]:
+        return [model(input_ids=torch.tensor([ids])).logits[0].numpy() for _, ids in prompts]
+
+    before = run()
+    parameters = dict(model.named_parameters())
+    for name, tensor in tensors.items():
+        values = tensor.dequantize() if isinstance(tensor, StoredMatrix) else tensor
+        parameters[name].copy_(values)
+    return difference(run(), before)
+
+
+def _write_info(staged: _Staged, decoder: Decoder, dtype: str, checked: _Checked) -> None:
+    """Writes model_info.json, the last file, since it names all others."""
+    spec, source = staged.source.spec, staged.source
+    write_json(staged.folder / "model_info.json", {
+        "format": "quire-model-package", "format_version": 1,
+        "min_runtime_version": version.MIN_RUNTIME_VERSION,
+        "created_by": f"quire-export {version.__version__}",
+        "name": source.name, "architecture": spec.architecture, "source": source.info,
+        "graph": "paged", "backends": ["onnx"],
+        "num_layers": spec.num_layers, "hidden_size": spec.hidden_size,
+        "intermediate_size": spec.intermediate_size, "num_heads": spec.num_heads,
+        "num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim,
+        "vocab_size": spec.vocab_size, "max_seq_len": spec.max_seq_len, "dtype": dtype,
+        "quantization": _describe_quantization(decoder),
+        "cache_layers": [{"num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim}],
+        "special_ids": checked.special_ids, "control_token_ids": checked.control_ids,
+        "tool_markers": None, "files": file_entries(staged.folder)}, indent=2)
+
+
+def _describe_quantization(decoder: Decoder) -> dict[str, object]:
+    """The commonest scheme of the graph's matrices, and those that differ, by initializer."""
+    schemes = {f"{name}.weight": module.scheme for name, module in decoder.named_modules()
+               if isinstance(module, Matrix)}
+    default = Counter(schemes.values()).most_common(1)[0][0]
+    return {"default": default,
+            "tensors": {name: s for name, s in schemes.items() if s != default}}

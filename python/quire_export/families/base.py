@@ -1,0 +1,93 @@
+"""What a model family is: a handful of tables and two functions. See llama.py for the pattern."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from quire_export.errors import ExportError
+from quire_export.spec import DecoderSpec
+
+# Keys of any config.json that say nothing about what the model computes.
+HARMLESS_CONFIG_KEYS = frozenset({
+    "_name_or_path", "architectures", "attention_dropout", "auto_map", "bos_token_id",
+    "chunk_size_feed_forward", "dtype", "eos_token_id", "id2label", "initializer_range",
+    "is_decoder", "is_encoder_decoder", "label2id", "model_type", "output_attentions",
+    "output_hidden_states", "pad_token_id", "problem_type", "return_dict", "torch_dtype",
+    "transformers.js_config", "transformers_version", "unk_token_id", "use_cache",
+})
+# Metadata of any GGUF file that says nothing about what the model computes.
+HARMLESS_GGUF_PREFIXES = ("general.", "tokenizer.", "quantize.imatrix.")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A mapping from one family's files onto the decoder.
+
+    `fixed_config` are keys that must be absent or have that value, since the decoder has no
+    switch for them. `gguf_layer_tensors` and `gguf_tensors` map GGUF names (within "blk.N.", or
+    whole) to canonical ones (within "model.layers.N.", or whole). `gguf_permuted` names the
+    matrices whose rows llama.cpp's converter interleaves.
+    """
+
+    model_type: str
+    architectures: tuple[str, ...]
+    gguf_architecture: str
+    used_config: frozenset[str]
+    fixed_config: Mapping[str, object]
+    used_gguf: frozenset[str]
+    gguf_tensors: Mapping[str, str]
+    gguf_layer_tensors: Mapping[str, str]
+    gguf_permuted: frozenset[str]
+    build_spec: Callable[[dict[str, object]], DecoderSpec]
+    config_of_gguf: Callable[[dict[str, object], frozenset[str]], dict[str, object]]
+
+    def check_config(self, config: dict[str, object]) -> None:
+        """Refuses, by name, every key of config.json that would be ignored."""
+        for key, value in config.items():
+            if key in self.fixed_config:
+                if value is not None and value != self.fixed_config[key]:
+                    raise ExportError(f"config.json: {key} = {value!r} is not supported for "
+                                      f"{self.model_type} (only {self.fixed_config[key]!r})")
+            elif key not in self.used_config and key not in HARMLESS_CONFIG_KEYS:
+                if value is not None:
+                    raise ExportError(f"config.json: unknown key {key!r} may change what the model "
+                                      "computes; remove it if it does not")
+
+    def check_gguf(self, metadata: dict[str, object]) -> None:
+        """Refuses, by name, every metadata key of a GGUF file that would be ignored."""
+        prefix = self.gguf_architecture + "."
+        if metadata.get("split.count", 1) not in (0, 1):
+            raise ExportError("this GGUF file is one part of several; merge them with "
+                              "llama-gguf-split --merge first")
+        for key in metadata:
+            known = key.startswith(HARMLESS_GGUF_PREFIXES) or key.startswith("split.")
+            if not known and key.removeprefix(prefix) not in self.used_gguf:
+                raise ExportError(f"GGUF: unknown key {key!r} may change what the model computes; "
+                                  "this model is not supported")
+
+
+def number(config: Mapping[str, object], key: str, default: float | None = None) -> float:
+    """A finite number of a configuration; `default` when it is absent or null."""
+    value = config.get(key)
+    if value is None:
+        value = default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
+        raise ExportError(f"config: {key} is {value!r}, which is no number; check the file")
+    return value
+
+
+def integer(config: Mapping[str, object], key: str, default: int | None = None) -> int:
+    """A whole number of a configuration; `default` when it is absent or null."""
+    value = number(config, key, default)
+    if int(value) != value:
+        raise ExportError(f"config: {key} is {value!r}, which is no whole number; check the file")
+    return int(value)
+
+
+def flag(config: Mapping[str, object], key: str, default: bool) -> bool:
+    """A switch of a configuration; `default` when it is absent or null."""
+    value = config.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise ExportError(f"config: {key} is {value!r}, not true or false; check the file")
+    return value

@@ -1,0 +1,114 @@
+"""Reads a GGUF file: Q4_0, Q4_1 and Q8_0 bit for bit, every other type dequantized."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from quire_export.decoder import Tensors
+from quire_export.errors import ExportError
+from quire_export.families import Family, family_of_gguf
+from quire_export.gguf_file import GgufFile
+from quire_export.gguf_tokenizer import special_ids, write_tokenizer
+from quire_export.progress import Progress
+from quire_export.source import Source, check_tensors, check_values, sha256_of
+from quire_export.spec import DecoderSpec
+from quire_export.weights import StoredMatrix
+
+_ROPE_FACTORS = "rope_freqs.weight"
+_QUANT_SUFFIX = re.compile(r"[.-](?:I?Q\d\w*|F16|BF16|F32|FP16|FP32)$", re.IGNORECASE)
+
+
+def load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
+    """The model of a GGUF file; with `keep`, blocks a package can hold stay as they are."""
+    file = GgufFile(path)
+    family = family_of_gguf(file.metadata.get("general.architecture"))
+    family.check_gguf(file.metadata)
+    config = family.config_of_gguf(file.metadata, frozenset(file.tensors))
+    spec = _with_rope_factors(family.build_spec(config), file)
+    names = _canonical_names(family, spec, file)
+    check_tensors(spec, {names.get(name, name): tensor.shape for name, tensor in
+                         file.tensors.items() if name != _ROPE_FACTORS})
+    tensors: Tensors = {}
+    for name, canonical in progress.each(names.items(), "reading tensors", len(names)):
+        order = _row_order(family, spec, name)
+        tensors[canonical] = _load(file, name, keep, order)
+    info = {"kind": "gguf", "file": path.name, "sha256": sha256_of(path),
+            "license": file.metadata.get("general.license")}
+    return Source(
+        name=_QUANT_SUFFIX.sub("", path.stem), spec=spec, tensors=tensors,
+        reference=lambda: _reference(path, config, spec),
+        write_tokenizer=lambda folder: write_tokenizer(file.metadata, spec, folder),
+        info=info, special_ids=special_ids(file.metadata, spec))
+
+
+def _with_rope_factors(spec: DecoderSpec, file: GgufFile) -> DecoderSpec:
+    """Llama 3 files carry their frequency scaling as a tensor of divisors."""
+    from dataclasses import replace
+
+    if _ROPE_FACTORS not in file.tensors:
+        return spec
+    factors = file.values(_ROPE_FACTORS)
+    if tuple(factors.shape) != (spec.head_dim // 2,) or not (factors > 0).all():
+        raise ExportError(f"tensor {_ROPE_FACTORS} is not {spec.head_dim // 2} positive numbers; "
+                          "download the file again")
+    return replace(spec, rope=replace(spec.rope, factors=check_values(_ROPE_FACTORS, factors)))
+
+
+def _canonical_names(family: Family, spec: DecoderSpec, file: GgufFile) -> dict[str, str]:
+    """GGUF name to canonical name, for the tensors of the file the decoder knows."""
+    names = dict(family.gguf_tensors)
+    for layer in range(spec.num_layers):
+        for ours, theirs in family.gguf_layer_tensors.items():
+            for suffix in ("weight", "bias"):
+                names[f"blk.{layer}.{ours}.{suffix}"] = f"model.layers.{layer}.{theirs}.{suffix}"
+    return {name: canonical for name, canonical in names.items() if name in file.tensors}
+
+
+def _row_order(family: Family, spec: DecoderSpec, name: str) -> torch.Tensor | None:
+    """Where each row of the original lies in the file, int64 [N]; None when nothing moved.
+
+    llama.cpp's converter turns the two halves of each head into even and odd rows, because its
+    Llama rotary embedding works on neighbours.
+    """
+    parts = name.split(".")
+    if len(parts) < 3 or parts[2] not in family.gguf_permuted:
+        return None
+    rows = spec.q_rows if parts[2] == "attn_q" else spec.kv_rows
+    return torch.arange(rows).reshape(-1, spec.head_dim // 2, 2).transpose(1, 2).reshape(-1)
+
+
+def _load(file: GgufFile, name: str, keep: bool,
+          order: torch.Tensor | None) -> StoredMatrix | torch.Tensor:
+    if keep and file.scheme(name) is not None:
+        stored = file.stored(name)
+        return stored if order is None else stored.take_rows(order)
+    values = check_values(name, file.values(name))
+    return values if order is None else values[order]
+
+
+def _reference(path: Path, config: dict[str, object], spec: DecoderSpec) -> PreTrainedModel:
+    """The same file through transformers' own GGUF loader and model."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    settings = {key: value for key, value in config.items() if key != "model_type"}
+    made = AutoConfig.for_model(config["model_type"], **settings)
+    model = AutoModelForCausalLM.from_config(made, dtype=torch.float32).eval()
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
+        loaded = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=model)
+    state = loaded["tensors"]
+    if _ROPE_FACTORS in state:
+        del state[_ROPE_FACTORS]
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if unexpected or set(missing) - {"lm_head.weight"}:
+        raise ExportError(f"transformers reads {path.name} differently: missing "
+                          f"{sorted(missing)[:3]}, unexpected {sorted(unexpected)[:3]}")
+    model.tie_weights()
+    if spec.rope.factors is not None:
+        # transformers' GGUF loader leaves this tensor out.
+        model.model.rotary_emb.inv_freq /= spec.rope.factors
+    return model

@@ -1,0 +1,191 @@
+"""Reads a Hugging Face folder: config.json, safetensors or pytorch_model.bin, tokenizer files."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from quire_export.decoder import Tensors
+from quire_export.errors import EXIT_OTHER, ExportError
+from quire_export.families import family_of_config
+from quire_export.progress import Progress
+from quire_export.source import (
+    Source, check_tensors, check_values, eos_list, read_json, sha256_of,
+)
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+                    "special_tokens_map.json", "added_tokens.json")
+# Buffers old checkpoints carry; they follow from the configuration.
+_DERIVED_SUFFIX = ".self_attn.rotary_emb.inv_freq"
+
+
+def load_folder(folder: Path, progress: Progress) -> Source:
+    """The model of a Hugging Face folder, weights as float32 or as stored."""
+    config = read_json(folder / "config.json", 8 << 20)
+    family = family_of_config(config)
+    family.check_config(config)
+    spec = family.build_spec(config)
+    files = _weight_files(folder)
+    found = dict(progress.each(_tensors(files), "reading tensors", len(spec.tensor_shapes())))
+    derived = {name for name in found if name.endswith(_DERIVED_SUFFIX)}
+    if spec.tie_word_embeddings:
+        _check_tied(found)
+        derived.add("lm_head.weight")
+    check_tensors(spec, {name: tuple(t.shape) for name, t in found.items()}, derived)
+    tensors: Tensors = {name: check_values(name, found[name].float())
+                        for name in spec.tensor_shapes()}
+    info = {"kind": "huggingface", "file": folder.name, "sha256": _fingerprint(folder, files),
+            "license": _license(folder)}
+    return Source(name=folder.name, spec=spec, tensors=tensors,
+                  reference=lambda: _reference(folder),
+                  write_tokenizer=lambda target: _copy_tokenizer(folder, target),
+                  info=info, special_ids=_special_ids(folder, config, spec.vocab_size))
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights, safetensors before pickles, whole before sharded."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return [folder / name]
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            shards = read_json(index).get("weight_map")
+            if not isinstance(shards, dict) or not shards:
+                raise ExportError(f"{index.name} has no weight_map; download the model again")
+            names = sorted({str(shard) for shard in shards.values()})
+            if any(Path(shard).name != shard for shard in names):
+                raise ExportError(f"{index.name} names a file outside its folder; "
+                                  "do not trust this model")
+            return [folder / shard for shard in names]
+    raise ExportError(f"{folder} has neither model.safetensors nor pytorch_model.bin; "
+                      "give a complete model folder or a GGUF file")
+
+
+def _tensors(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of the files by name; pickles are read with weights_only, so run no code."""
+    from safetensors import SafetensorError, safe_open
+
+    seen: set[str] = set()
+    for path in files:
+        try:
+            if path.suffix == ".safetensors":
+                with safe_open(path, framework="pt") as handle:
+                    loaded = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+            else:
+                loaded = torch.load(path, weights_only=True, map_location="cpu")
+        except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
+            raise _unreadable(path, error) from error
+        except Exception as error:  # the unpickler of a hostile file may raise anything
+            raise _unreadable(path, error) from error
+        if not isinstance(loaded, dict):
+            raise ExportError(f"{path.name} holds no dictionary of tensors; check the file")
+        for name, tensor in loaded.items():
+            if not isinstance(name, str) or not isinstance(tensor, torch.Tensor) or name in seen:
+                raise ExportError(f"{path.name}: entry {name!r} is no tensor or appears twice; "
+                                  "check the file")
+            seen.add(name)
+            yield name, tensor
+
+
+def _unreadable(path: Path, error: Exception) -> ExportError:
+    cause = (str(error).splitlines() or [type(error).__name__])[0]
+    return ExportError(f"cannot read {path.name}: {cause}; download the model again")
+
+
+def _check_tied(found: dict[str, torch.Tensor]) -> None:
+    head, table = found.get("lm_head.weight"), found.get("model.embed_tokens.weight")
+    if head is not None and table is not None and not torch.equal(head, table):
+        raise ExportError("tie_word_embeddings is true but lm_head.weight differs from the "
+                          "embedding; set it to false in config.json if the head is its own")
+
+
+def _fingerprint(folder: Path, files: list[Path]) -> str:
+    """SHA-256 over the `sha256sum` listing of config.json and the weight files."""
+    import hashlib
+
+    listing = "".join(f"{sha256_of(path)}  {path.name}\n"
+                      for path in (folder / "config.json", *files))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _license(folder: Path) -> str | None:
+    """The licence named in the front matter of the model card, if there is one."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    with card.open(encoding="utf-8", errors="replace") as handle:
+        lines = handle.read(1 << 16).splitlines()
+    if not lines or lines[0].strip() != "---":
+        return None
+    for line in lines[1:]:
+        if line.strip() == "---":
+            break
+        if line.startswith("license:"):
+            return line.split(":", 1)[1].strip().strip("'\"") or None
+    return None
+
+
+def _special_ids(folder: Path, config: dict[str, object], vocab_size: int) -> dict[str, object]:
+    """bos, eos (a list), pad, unk: generation_config.json first, then config.json."""
+    path = folder / "generation_config.json"
+    merged = dict(config)
+    if path.is_file():
+        generation = read_json(path)
+        merged |= {key: value for key, value in generation.items() if value is not None}
+
+    def one(key: str) -> int | None:
+        ids = eos_list(merged.get(key))
+        return ids[0] if ids and ids[0] >= 0 else None
+
+    ids = {"bos": one("bos_token_id"), "eos": eos_list(merged.get("eos_token_id")),
+           "pad": one("pad_token_id"), "unk": one("unk_token_id")}
+    for name, value in ids.items():
+        if any(not 0 <= i < vocab_size for i in eos_list(value)):
+            raise ExportError(f"config: the {name} token id {value} is outside the vocabulary "
+                              f"of {vocab_size}; check the file")
+    return ids
+
+
+def _copy_tokenizer(folder: Path, target: Path) -> None:
+    """Copies the tokenizer's files; converts an older layout when tokenizer.json is not there."""
+    for name in (*_TOKENIZER_FILES, "generation_config.json"):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, target / name)
+    has_old_layout = any((folder / name).is_file()
+                         for name in ("tokenizer.model", "vocab.json", "merges.txt"))
+    if not (target / "tokenizer.json").is_file() and has_old_layout:
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
+        except Exception as error:  # third-party converters raise anything
+            raise _unreadable(folder / "tokenizer", error) from error
+    _write_inline_template(target)
+
+
+def _write_inline_template(target: Path) -> None:
+    """Older folders keep the chat template inside tokenizer_config.json."""
+    path = target / "tokenizer_config.json"
+    if (target / "chat_template.jinja").is_file() or not path.is_file():
+        return
+    template = read_json(path).get("chat_template")
+    if isinstance(template, list):
+        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+        template = named.get("default")
+    if isinstance(template, str) and template:
+        (target / "chat_template.jinja").write_text(template, encoding="utf-8")
+
+
+def _reference(folder: Path) -> PreTrainedModel:
+    """The same folder through transformers, in float32."""
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, weights_only=True).eval()
+    except Exception as error:  # third-party loaders raise anything
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ExportError(f"transformers cannot load {folder}: {cause}", EXIT_OTHER) from error

@@ -1,0 +1,64 @@
+"""What the caller may choose, checked before any file is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from quire_export.errors import UsageError
+
+DTYPES = ("fp32", "fp16", "bf16")
+QUANTIZATIONS = ("keep", "none", "int8", "int4")
+FORMATS = ("onnx", "torchscript", "both")
+CACHES = ("paged", "explicit", "none")
+NANOCHAT_SOURCES = ("base", "mid", "sft", "rl")
+# Below 18 torch's exporter emits through a converter; above 23 this exporter is untested.
+MIN_OPSET, MAX_OPSET = 18, 23
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Settings of one export. `quantize` None means: keep for a GGUF file, none otherwise."""
+
+    format: str = "onnx"
+    cache: str = "paged"
+    dtype: str = "fp32"
+    quantize: str | None = None
+    opset: int = 20
+    max_seq_len: int | None = None
+    source: str | None = None
+    force: bool = False
+    progress: bool = True
+    notice: Callable[[str], None] = field(default=lambda _line: None)
+
+    def __post_init__(self) -> None:
+        _choice("--format", self.format, FORMATS)
+        _choice("--cache", self.cache, CACHES)
+        _choice("--dtype", self.dtype, DTYPES)
+        if self.quantize is not None:
+            _choice("--quantize", self.quantize, QUANTIZATIONS)
+        if self.format != "onnx":
+            raise UsageError(f"--format {self.format} is not available yet; use --format onnx")
+        if self.cache != "paged":
+            raise UsageError(f"--cache {self.cache} is not available yet; use --cache paged")
+        if self.source is not None:
+            raise UsageError("--source chooses a nanochat checkpoint, which this version "
+                             "cannot read yet; leave it out")
+        if not MIN_OPSET <= self.opset <= MAX_OPSET:
+            raise UsageError(f"--opset {self.opset} is out of range; "
+                             f"choose {MIN_OPSET} to {MAX_OPSET}")
+        if self.max_seq_len is not None and self.max_seq_len < 1:
+            raise UsageError(f"--max-seq-len {self.max_seq_len} is not positive; "
+                             "give a number of tokens")
+
+
+def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{flag} {value} is unknown; choose one of {', '.join(choices)}")
+
+
+def check_destination(destination: Path, force: bool) -> None:
+    """Refuses a destination that would lose somebody's files."""
+    if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
+        raise UsageError(f"destination {destination} exists and is no folder; choose another name")
+    if destination.is_dir() and any(destination.iterdir()) and not force:
+        raise UsageError(f"destination {destination} is not empty; remove it or pass --force")

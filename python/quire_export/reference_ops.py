@@ -1,0 +1,227 @@
+"""The five quire operators in numpy: an oracle for graph and weights, independent of torch.
+
+They follow docs/model_package.md only. `evaluate` runs a graph from disk with them. Linear comes
+in two arithmetics: "exact" dequantizes and multiplies in floating point, as the source model does;
+"canonical" quantizes activations to 8 bits, as the engine does.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+_BLOCK = 32
+
+
+def unpack(weight: np.ndarray, bits: int, has_min: bool) -> np.ndarray:
+    """Integers a packed weight stands for, before scale and minimum; int8 [N, Kb, 32]."""
+    if bits == 8:
+        return weight
+    low, high = (weight & 15).astype(np.int8), (weight >> 4).astype(np.int8)
+    q = np.concatenate([low, high], axis=-1)
+    return q if has_min else q - np.int8(8)
+
+
+def dequantize(weight: np.ndarray, scale: np.ndarray | None, minimum: np.ndarray | None,
+               bits: int, columns: int) -> np.ndarray:
+    """A stored matrix as float32 [N, K]."""
+    if bits >= 16:
+        return np.asarray(weight, dtype=np.float32)
+    q = unpack(weight, bits, minimum is not None).astype(np.float32)
+    values = q * scale.astype(np.float32)[..., None]
+    if minimum is not None:
+        values = values + minimum.astype(np.float32)[..., None]
+    return values.reshape(len(weight), -1)[:, :columns]
+
+
+def quantize_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x [T, K] to 8-bit integers as float32 [T, Kb, 32], and scales float32 [T, Kb]."""
+    padded = np.pad(x.astype(np.float32), ((0, 0), (0, -x.shape[1] % _BLOCK)))
+    blocks = padded.reshape(len(x), -1, _BLOCK)
+    scale = np.abs(blocks).max(axis=-1) / np.float32(127)
+    divisor = np.where(scale > 0, scale, np.float32(1))[..., None]
+    return np.rint(blocks / divisor) * (scale > 0)[..., None], scale
+
+
+class _QuireOp(OpRun):
+    """An operator of domain quire; onnx must not lend it the schema of a namesake of its own."""
+
+    op_domain = "quire"
+    op_schema = None
+
+
+class Linear(_QuireOp):
+    """y = x * W^T + bias; the matrix is unpacked once and kept."""
+
+    arithmetic = "exact"
+
+    def _run(self, x, weight, scale=None, minimum=None, bias=None, **attributes):  # noqa: ANN
+        bits, columns = attributes["bits"], attributes["K"]
+        if self.arithmetic == "exact" or bits >= 16:
+            if not hasattr(self, "_matrix"):
+                self._matrix = dequantize(weight, scale, minimum, bits, columns).T
+            y = x @ self._matrix
+        else:
+            y = self._canonical(x, unpack(weight, bits, minimum is not None), scale, minimum)
+        return (y.astype(np.float32) if bias is None else (y + bias).astype(np.float32),)
+
+    @staticmethod
+    def _canonical(x: np.ndarray, q: np.ndarray, scale: np.ndarray,
+                   minimum: np.ndarray | None) -> np.ndarray:
+        """The documented sum over blocks; products of a block are exact in float32."""
+        xq, sx = quantize_rows(x)
+        y = np.zeros((len(x), len(q)), np.float32)
+        for block in range(q.shape[1]):
+            dot = xq[:, block] @ q[:, block].T.astype(np.float32)
+            y += scale[:, block].astype(np.float32) * sx[:, block, None] * dot
+            if minimum is not None:
+                total = xq[:, block].sum(axis=-1, keepdims=True)
+                y += minimum[:, block].astype(np.float32) * sx[:, block, None] * total
+        return y
+
+
+class Embedding(_QuireOp):
+    """Rows of a stored matrix."""
+
+    def _run(self, ids, weight, scale=None, minimum=None, **attributes):  # noqa: ANN
+        picked = [None if part is None else part[ids] for part in (weight, scale, minimum)]
+        return (dequantize(*picked, attributes["bits"], attributes["K"]),)
+
+
+class RMSNorm(_QuireOp):
+    """x over its root mean square, times the weight."""
+
+    def _run(self, x, weight, epsilon=None):  # noqa: ANN
+        mean = np.mean(np.square(x.astype(np.float64)), axis=-1, keepdims=True)
+        return ((x / np.sqrt(mean + epsilon) * weight).astype(np.float32),)
+
+
+class SwiGLU(_QuireOp):
+    """silu(gate) * up of gate and up side by side."""
+
+    def _run(self, x):  # noqa: ANN
+        gate, up = np.split(x.astype(np.float64), 2, axis=-1)
+        with np.errstate(over="ignore"):
+            return ((gate / (1 + np.exp(-gate)) * up).astype(np.float32),)
+
+
+class PagedAttention(_QuireOp):
+    """Causal attention over a block table. Caches are read as float32 [blocks, 16, Hkv, D]."""
+
+    def _run(self, query, key, value, key_cache, value_cache, cumulative, past, table,  # noqa: ANN
+             cos, sin, head_sink=None, **attributes):
+        _check_attributes(attributes, head_sink)
+        heads, kv_heads = attributes["num_heads"], attributes["kv_num_heads"]
+        if key is None:
+            size = query.shape[1] // (heads + 2 * kv_heads)
+            cuts = [heads * size, (heads + kv_heads) * size]
+            query, key, value = np.split(query, cuts, axis=1)
+        size = query.shape[1] // heads
+        caches = [c.view(np.float32).reshape(len(c), -1, kv_heads, size)
+                  for c in (key_cache, value_cache)]
+        out = np.empty((len(query), heads, size), np.float32)
+        for b, begin in enumerate(past):
+            rows = slice(cumulative[b], cumulative[b + 1])
+            positions = begin + np.arange(rows.stop - rows.start)
+            q = _rotate(query[rows].reshape(-1, heads, size), cos[positions], sin[positions])
+            k = _rotate(key[rows].reshape(-1, kv_heads, size), cos[positions], sin[positions])
+            for cache, new in zip(caches, (k, value[rows].reshape(k.shape)), strict=True):
+                block = cache.shape[1]
+                cache[table[b][positions // block], positions % block] = new
+            out[rows] = _attend(q, [_gather(c, table[b], begin + len(q)) for c in caches],
+                                positions, attributes["scale"])
+        return (out.reshape(len(query), -1),)
+
+
+def _check_attributes(attributes: dict[str, object], head_sink: object) -> None:
+    expected = {"softcap": 0.0, "local_window_size": -1, "do_rotary": 1, "rotary_interleaved": 0}
+    for name, value in expected.items():
+        if attributes[name] != value or head_sink is not None:
+            raise NotImplementedError(f"PagedAttention with {name} = {attributes[name]}")
+
+
+def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
+    """x [T, heads, D] turned by cos and sin [T, R/2], halves convention."""
+    half = cos.shape[1]
+    low, high = x[..., :half], x[..., half:2 * half]
+    c, s = cos[:, None], sin[:, None]
+    return np.concatenate([low * c - high * s, high * c + low * s, x[..., 2 * half:]], axis=-1)
+
+
+def _gather(cache: np.ndarray, table: np.ndarray, length: int) -> np.ndarray:
+    """The first `length` tokens of a sequence; [length, Hkv, D]."""
+    positions = np.arange(length)
+    return cache[table[positions // cache.shape[1]], positions % cache.shape[1]]
+
+
+def _attend(q: np.ndarray, kv: list[np.ndarray], positions: np.ndarray,
+            scale: float) -> np.ndarray:
+    """Softmax attention of q [T, H, D] at `positions` over keys and values [S, Hkv, D]."""
+    k, v = (np.repeat(x, q.shape[1] // x.shape[1], axis=1).transpose(1, 0, 2) for x in kv)
+    scores = (q.transpose(1, 0, 2) @ k.transpose(0, 2, 1)).astype(np.float64)
+    scores *= scale or 1 / np.sqrt(q.shape[2])
+    scores[:, np.arange(k.shape[1]) > positions[:, None]] = -np.inf
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return (weights.astype(np.float32) @ v).transpose(1, 0, 2)
+
+
+class CanonicalLinear(Linear):
+    """Linear as the engine computes it."""
+
+    arithmetic = "canonical"
+
+
+CanonicalLinear.__name__ = "Linear"
+
+
+class ReferenceGraph:
+    """A paged graph from disk, ready to run on whole sequences."""
+
+    def __init__(self, path: Path, arithmetic: str = "exact") -> None:
+        self._model = onnx.load(path)
+        linear = Linear if arithmetic == "exact" else CanonicalLinear
+        ops = [linear, Embedding, RMSNorm, SwiGLU, PagedAttention]
+        self._session = ReferenceEvaluator(self._model, new_ops=ops)
+        packed = next(n for n in self._model.graph.node if n.op_type == "PagedAttention")
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in packed.attribute}
+        sizes = {i.name: i.dims for i in self._model.graph.initializer}
+        self._caches = [i.name for i in self._model.graph.input if "_cache." in i.name]
+        head_dim = 2 * sizes[packed.input[8]][1]
+        self._block_bytes = 16 * attributes["kv_num_heads"] * head_dim * 4
+
+    def logits(self, sequences: list[list[int]], split: bool = True) -> list[np.ndarray]:
+        """Logits [len, vocab] of each sequence, all in one batch over one scattered block table.
+
+        With `split` each sequence comes in two steps, so that the second reads the cache.
+        """
+        counts = [-(-len(s) // 16) for s in sequences]
+        free = np.random.default_rng(7).permutation(sum(counts)).astype(np.int32)
+        table = np.full((len(sequences), max(counts)), -1, np.int32)
+        for b, count in enumerate(counts):
+            table[b, :count], free = free[:count], free[count:]
+        caches = {name: np.zeros((sum(counts), self._block_bytes), np.uint8)
+                  for name in self._caches}
+        firsts = [len(s) // 2 if split else 0 for s in sequences]
+        steps = [(s[:f], 0) for s, f in zip(sequences, firsts, strict=True)]
+        rests = [(s[f:], f) for s, f in zip(sequences, firsts, strict=True)]
+        parts = [self._step(steps, table, caches)] if split else []
+        parts.append(self._step(rests, table, caches))
+        return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+    def _step(self, batch: list[tuple[list[int], int]], table: np.ndarray,
+              caches: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """One step of (tokens, past length) pairs; logits of every token."""
+        ids = np.array([i for tokens, _ in batch for i in tokens], np.int64)
+        ends = np.cumsum([len(tokens) for tokens, _ in batch])
+        feeds = {
+            "input_ids": ids,
+            "cumulative_sequence_lengths": np.concatenate([[0], ends]).astype(np.int32),
+            "past_sequence_lengths": np.array([past for _, past in batch], np.int32),
+            "block_table": table,
+            "logits_indices": np.arange(len(ids), dtype=np.int64),
+        }
+        logits = self._session.run(None, feeds | caches)[0]
+        return np.split(logits, ends[:-1])

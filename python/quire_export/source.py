@@ -1,0 +1,89 @@
+"""What the exporter needs from a model's files, whatever their form."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from quire_export.decoder import Tensors
+from quire_export.errors import ExportError
+from quire_export.spec import DecoderSpec
+
+_MAX_JSON_BYTES = 64 << 20
+_MAX_JSON_DEPTH_ERRORS = (RecursionError, ValueError)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that was read and checked.
+
+    `tensors` has every tensor of spec.tensor_shapes() under its canonical name. `reference` makes
+    the model again in float32 by the source framework's own loader, independent of `tensors`.
+    `write_tokenizer` puts the tokenizer's files into a folder.
+    """
+
+    name: str
+    spec: DecoderSpec
+    tensors: Tensors
+    reference: Callable[[], PreTrainedModel]
+    write_tokenizer: Callable[[Path], None]
+    info: dict[str, object]
+    special_ids: dict[str, object]
+
+
+def read_json(path: Path, limit: int = _MAX_JSON_BYTES) -> dict[str, object]:
+    """A JSON object from a file of at most `limit` bytes."""
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise ExportError(f"{path.name} has {size} bytes, more than {limit}; "
+                              "it is no file of this kind")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExportError(f"cannot read {path}: {error.strerror}; check the folder") from error
+    except _MAX_JSON_DEPTH_ERRORS as error:
+        raise ExportError(f"{path.name} is not JSON: {error}; check the file") from error
+    if not isinstance(value, dict):
+        raise ExportError(f"{path.name} is not a JSON object; check the file")
+    return value
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def check_tensors(spec: DecoderSpec, shapes: dict[str, tuple[int, ...]],
+                  harmless: Iterable[str] = ()) -> None:
+    """Refuses missing, misshapen and unknown tensors, by canonical name."""
+    expected = spec.tensor_shapes()
+    for name, shape in expected.items():
+        if name not in shapes:
+            raise ExportError(f"tensor {name} is missing; the model's files are incomplete")
+        if tuple(shapes[name]) != shape:
+            raise ExportError(f"tensor {name} has shape {list(shapes[name])}, expected "
+                              f"{list(shape)}; files and configuration do not belong together")
+    allowed = set(harmless)
+    for name in shapes:
+        if name not in expected and name not in allowed:
+            raise ExportError(f"tensor {name} is unknown and would be ignored; "
+                              "this model is not supported")
+
+
+def check_values(name: str, values: torch.Tensor) -> torch.Tensor:
+    """`values` as they are, once known to be finite."""
+    if not torch.isfinite(values).all():
+        raise ExportError(f"tensor {name} holds values that are not finite; "
+                          "check the source's files")
+    return values
+
+
+def eos_list(value: object) -> list[int]:
+    """End-of-sequence ids as a list, from a number, a list or nothing."""
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, int) and not isinstance(item, bool)]
