@@ -1,0 +1,132 @@
+#include "kernels/elementwise.h"
+
+#include <cstring>
+#include <string>
+
+#include "kernels/half.h"
+#include "kernels/kernel_table.h"
+
+namespace quire::kernels {
+namespace {
+
+// Below this many elements waking threads costs more than it gains.
+constexpr std::int64_t kMinParallelElements = 32768;
+constexpr std::int64_t kItemElements = 8192;
+
+// Calls rows(begin, end) for all `rows` rows of `width` elements, some at a time.
+void for_each_rows(const KernelContext& context,
+                   std::int64_t rows,
+                   std::int64_t width,
+                   FunctionRef<void(std::int64_t, std::int64_t)> body) {
+  if (rows * width < kMinParallelElements) return body(0, rows);
+  const std::int64_t step = kItemElements / width + 1;
+  for_each_item(context.executor, (rows + step - 1) / step, [&](std::int64_t item, int) {
+    const std::int64_t end = (item + 1) * step;
+    body(item * step, end < rows ? end : rows);
+  });
+}
+
+template <typename T>
+T read(std::span<const std::byte> from, std::int64_t index) {
+  T value;
+  std::memcpy(&value, from.data() + index * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+  return value;
+}
+
+float quantized_element(const WeightView& weights, std::int64_t row, std::int64_t i) {
+  const std::int64_t blocks = (weights.k + kQuantBlock - 1) / kQuantBlock;
+  const std::int64_t block = row * blocks + i / kQuantBlock;
+  const std::int64_t place = i % kQuantBlock;
+  const auto index = static_cast<std::size_t>(block);
+  const float scale = half_to_float(weights.scale[index]);
+  int q = 0;
+  if (weights.type == WeightType::kInt8) {
+    q = read<std::int8_t>(weights.weight, block * kQuantBlock + place);
+  } else {
+    constexpr int kHalf = kQuantBlock / 2;
+    const int both = read<std::uint8_t>(weights.weight, block * kHalf + place % kHalf);
+    q = place < kHalf ? both & 15 : both >> 4;
+    if (weights.min.empty()) q -= 8;
+  }
+  const float value = scale * static_cast<float>(q);
+  return weights.min.empty() ? value : value + half_to_float(weights.min[index]);
+}
+
+float element(const WeightView& weights, std::int64_t row, std::int64_t i) {
+  const std::int64_t index = row * weights.k + i;
+  switch (weights.type) {
+    case WeightType::kFloat16:
+      return half_to_float(read<std::uint16_t>(weights.weight, index));
+    case WeightType::kBfloat16:
+      return bfloat16_to_float(read<std::uint16_t>(weights.weight, index));
+    case WeightType::kFloat32:
+      return read<float>(weights.weight, index);
+    case WeightType::kInt4:
+    case WeightType::kInt8:
+      break;
+  }
+  return quantized_element(weights, row, i);
+}
+
+}  // namespace
+
+Status rms_norm(const KernelContext& context,
+                std::span<const float> x,
+                std::span<const float> weight,
+                float epsilon,
+                std::span<float> y) {
+  if (weight.empty() || x.size() % weight.size() != 0 || y.size() != x.size()) {
+    return invalid_argument("rms_norm: x and y must be [rows, K] and weight [K]");
+  }
+  RmsNormCall call;
+  call.x = x.data();
+  call.weight = weight.data();
+  call.y = y.data();
+  call.k = static_cast<std::int64_t>(weight.size());
+  call.epsilon = epsilon;
+  const KernelTable& table = kernel_table(context.isa);
+  for_each_rows(context,
+                static_cast<std::int64_t>(x.size()) / call.k,
+                call.k,
+                [&](std::int64_t begin, std::int64_t end) { table.rms_norm(call, begin, end); });
+  return ok_status();
+}
+
+Status swiglu(const KernelContext& context,
+              std::span<const float> x,
+              std::int64_t width,
+              std::span<float> y) {
+  const auto size = static_cast<std::int64_t>(y.size());
+  if (width < 1 || size % width != 0 || x.size() / 2 != y.size() || x.size() % 2 != 0) {
+    return invalid_argument("swiglu: x must be [rows, 2 * width] and y [rows, width]");
+  }
+  SwiGluCall call;
+  call.x = x.data();
+  call.y = y.data();
+  call.width = width;
+  const KernelTable& table = kernel_table(context.isa);
+  for_each_rows(context, size / width, width, [&](std::int64_t begin, std::int64_t end) {
+    table.swiglu(call, begin, end);
+  });
+  return ok_status();
+}
+
+Status embedding(const WeightView& weights, std::span<const std::int64_t> ids, std::span<float> y) {
+  const auto k = static_cast<std::size_t>(weights.k);
+  if (k == 0 || y.size() / k != ids.size() || y.size() % k != 0) {
+    return invalid_argument("embedding: y must be [number of ids, K]");
+  }
+  for (const std::int64_t id : ids) {
+    if (id < 0 || id >= weights.n) {
+      return invalid_argument("token id " + std::to_string(id) + " is not in 0 ... " +
+                              std::to_string(weights.n - 1));
+    }
+  }
+  float* to = y.data();
+  for (const std::int64_t id : ids) {
+    for (std::int64_t i = 0; i < weights.k; ++i) *to++ = element(weights, id, i);
+  }
+  return ok_status();
+}
+
+}  // namespace quire::kernels

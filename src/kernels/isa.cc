@@ -1,0 +1,59 @@
+#include "kernels/isa.h"
+
+#include <array>
+#include <cstdlib>
+#include <string>
+
+namespace quire::kernels {
+namespace {
+
+constexpr std::array<Isa, 3> kBestFirst = {Isa::kAvx512Vnni, Isa::kAvx2, Isa::kPortable};
+
+}  // namespace
+
+std::string_view isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512Vnni:
+      return "avx512";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kPortable:
+      break;
+  }
+  return "portable";
+}
+
+bool isa_supported(Isa isa) {
+#if defined(QUIRE_KERNELS_X86)
+  // These builtins also ask the operating system whether it saves the wide registers.
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512vnni");
+  if (isa == Isa::kAvx2) return avx2;
+  if (isa == Isa::kAvx512Vnni) return avx2 && avx512;
+#endif
+  return isa == Isa::kPortable;
+}
+
+Result<Isa> choose_isa(std::string_view forced) {
+  for (const Isa isa : kBestFirst) {
+    if (!forced.empty() && forced != isa_name(isa)) continue;
+    if (isa_supported(isa)) return isa;
+    if (!forced.empty()) {
+      return invalid_argument("QUIRE_ISA=" + std::string(forced) +
+                              " asks for instructions this machine or build does not have; unset it"
+                              " to use the best that it has");
+    }
+  }
+  return invalid_argument("QUIRE_ISA=" + std::string(forced.substr(0, 32)) +
+                          " is unknown; use portable, avx2 or avx512");
+}
+
+Result<Isa> choose_isa_from_environment() {
+  const char* forced = std::getenv("QUIRE_ISA");
+  return choose_isa(forced == nullptr ? std::string_view() : std::string_view(forced));
+}
+
+}  // namespace quire::kernels

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string_view>
+
+#include "quire/result.h"
+
+namespace quire::kernels {
+
+// Which instructions the kernels use. Results are bit-equal on one path, and equal within rounding
+// between paths; so a process chooses once and passes its choice to everything it makes.
+enum class Isa {
+  kPortable,    // plain C++, any machine
+  kAvx2,        // x86 with AVX2, FMA and F16C
+  kAvx512Vnni,  // x86 with AVX-512 F, BW, DQ, VL and VNNI
+};
+
+// The stable name, as QUIRE_ISA spells it: "portable", "avx2", "avx512".
+std::string_view isa_name(Isa isa);
+
+// Whether this build has the path and this processor can run it.
+bool isa_supported(Isa isa);
+
+// The path named by `forced`, or the best supported one when `forced` is empty. Fails with
+// kInvalidArgument on an unknown name and on a path this machine cannot run.
+Result<Isa> choose_isa(std::string_view forced);
+
+// choose_isa() of the environment variable QUIRE_ISA.
+Result<Isa> choose_isa_from_environment();
+
+}  // namespace quire::kernels

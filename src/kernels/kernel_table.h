@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/isa.h"
+
+namespace quire::kernels {
+
+// The seam between kernels (checked, any instruction set) and their inner loops, compiled once for
+// each instruction set. Plain pointers, checked by the callers; nothing here allocates or fails.
+
+constexpr int kColumnTile = 16;  // output columns side by side in vector lanes
+constexpr int kQuantBlock = 32;  // elements that share a scale
+
+enum class PackedKind : std::uint8_t { kQ4, kQ4Min, kQ8, kQ8Min, kFloat16, kBfloat16, kFloat32 };
+
+// Rows of activations, quantized or not, and where their results go.
+struct LinearCall {
+  PackedKind kind = PackedKind::kFloat32;
+  std::int64_t k = 0;
+  std::int64_t n = 0;
+  const std::uint8_t* weights = nullptr;  // [tile][block or k] as PackedLinear lays them out
+  std::int64_t tile_bytes = 0;
+  const float* bias = nullptr;  // padded to whole tiles, or null
+  const float* x = nullptr;     // [rows, k]
+  std::int64_t rows = 0;
+  std::uint8_t* panels = nullptr;  // the rows quantized: [row panel][block], see linear_impl.h
+  float* y = nullptr;              // [rows, n]
+};
+
+struct AttentionCall;  // attention_call.h
+struct AttentionItem;
+
+struct RmsNormCall {
+  const float* x = nullptr;
+  const float* weight = nullptr;
+  float* y = nullptr;
+  std::int64_t k = 0;
+  float epsilon = 0;
+};
+
+struct SwiGluCall {
+  const float* x = nullptr;  // [rows, 2 * width]
+  float* y = nullptr;        // [rows, width]
+  std::int64_t width = 0;
+};
+
+// The entry points of one instruction set. Ranges are [begin, end).
+struct KernelTable {
+  std::int64_t panel_rows;    // rows of a panel of quantized activations
+  std::int64_t panel_bytes;   // of one panel's block
+  std::int64_t tile_columns;  // column tiles that go best together
+  void (*quantize_panel)(const LinearCall&, std::int64_t panel);
+  void (*linear)(const LinearCall&,
+                 std::int64_t tile_begin,
+                 std::int64_t tile_end,
+                 std::int64_t panel_begin,
+                 std::int64_t panel_end);
+  void (*write_cache)(const AttentionCall&,
+                      std::int64_t sequence,
+                      std::int64_t token,
+                      float* scratch);
+  void (*attend)(const AttentionCall&, const AttentionItem&, float* scratch);
+  void (*rms_norm)(const RmsNormCall&, std::int64_t row_begin, std::int64_t row_end);
+  void (*swiglu)(const SwiGluCall&, std::int64_t row_begin, std::int64_t row_end);
+};
+
+// The inner loops of `isa`, which this machine must support.
+const KernelTable& kernel_table(Isa isa);
+
+const KernelTable& portable_kernels();
+#if defined(QUIRE_KERNELS_X86)
+const KernelTable& avx2_kernels();
+const KernelTable& avx512_kernels();
+#endif
+
+}  // namespace quire::kernels

@@ -1,0 +1,247 @@
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+// Included by one file for each instruction set; see simd/portable.h for the rules of such code.
+namespace quire::kernels {
+
+// One block of 32 elements of kRows rows, quantized.
+template <typename V>
+struct PanelBlock {
+  std::int8_t q[V::kPanelRows][kQuantBlock];
+  float scale[V::kPanelRows];
+  float scaled_sum[V::kPanelRows];         // scale times the sum of q: what a minimum multiplies
+  std::int32_t correction[V::kPanelRows];  // takes the weights' offset out of the integer sum
+};
+
+// What the stored weight is above the one meant: 8 for Q4 without a minimum, the instruction set's
+// own offset for bytes.
+template <typename V>
+int weight_offset(PackedKind kind) {
+  switch (kind) {
+    case PackedKind::kQ4:
+      return 8;
+    case PackedKind::kQ8:
+    case PackedKind::kQ8Min:
+      return V::kByteOffset;
+    default:
+      return 0;
+  }
+}
+
+// x: 32 floats. A block with a NaN or an infinity becomes NaN times zeros, so that all results of
+// its row are NaN and no other row's is touched.
+template <typename V>
+void quantize_block(const float* x, int offset, int row, PanelBlock<V>& out) {
+  using F = typename V::F;
+  const std::int32_t most_bits = V::max_abs_bits(x);
+  std::int32_t sum = 0;
+  float most;
+  __builtin_memcpy(&most, &most_bits, sizeof(most));
+  float scale = most / 127.0F;
+  if (most_bits >= 0x7f800000 || scale == 0.0F) {
+    scale = most_bits >= 0x7f800000 ? __builtin_nanf("") : 0.0F;
+    for (int i = 0; i < kQuantBlock; ++i) out.q[row][i] = 0;
+  } else {
+    const F magic = V::set1(12582912.0F);  // adding it rounds to an integer, ties to even
+    const F limit = V::set1(127.0F);       // passed only where the scale is subnormal
+    for (int i = 0; i < kQuantBlock; i += V::kLanes) {
+      const F quotient = V::div(V::load(x + i), V::set1(scale));
+      const F rounded = V::sub(V::add(quotient, magic), magic);
+      V::store_bytes(out.q[row] + i, V::max(V::min(rounded, limit), V::sub(V::zero(), limit)));
+    }
+    for (int i = 0; i < kQuantBlock; ++i) sum += out.q[row][i];
+  }
+  out.scale[row] = scale;
+  out.scaled_sum[row] = scale * static_cast<float>(sum);
+  out.correction[row] = -offset * sum;
+}
+
+template <typename V>
+void quantize_panel(const LinearCall& call, std::int64_t panel) {
+  const int offset = weight_offset<V>(call.kind);
+  const std::int64_t blocks = (call.k + kQuantBlock - 1) / kQuantBlock;
+  auto* out = reinterpret_cast<PanelBlock<V>*>(call.panels) + panel * blocks;
+  const std::int64_t first = panel * V::kPanelRows;
+  for (int row = 0; row < V::kPanelRows && first + row < call.rows; ++row) {
+    const float* x = call.x + (first + row) * call.k;
+    std::int64_t b = 0;
+    for (; (b + 1) * kQuantBlock <= call.k; ++b) {
+      quantize_block<V>(x + b * kQuantBlock, offset, row, out[b]);
+    }
+    if (b < blocks) {
+      float tail[kQuantBlock] = {};
+      for (std::int64_t i = b * kQuantBlock; i < call.k; ++i) tail[i - b * kQuantBlock] = x[i];
+      quantize_block<V>(tail, offset, row, out[b]);
+    }
+  }
+}
+
+// Adds the bias and writes R rows of C column tiles, the last of them perhaps in part.
+template <typename V, int R, int C>
+void store_tile(const LinearCall& call,
+                std::int64_t tile,
+                std::int64_t row,
+                const typename V::F (&sum)[C][R]) {
+  for (int c = 0; c < C; ++c) {
+    const std::int64_t column = (tile + c) * kColumnTile;
+    const std::int64_t left = call.n - column;
+    for (int r = 0; r < R; ++r) {
+      typename V::F value = sum[c][r];
+      if (call.bias != nullptr) value = V::add(value, V::load(call.bias + column));
+      float* y = call.y + (row + r) * call.n + column;
+      if (left >= kColumnTile) {
+        V::store(y, value);
+      } else {
+        V::store_n(y, static_cast<int>(left), value);
+      }
+    }
+  }
+}
+
+// R rows of a panel times C column tiles of quantized weights. Every output element is one chain
+// over the ascending blocks, the same instructions whatever R and C are: its bits do not depend on
+// the rows beside it.
+template <typename V, bool kFourBit, bool kHasMin, int R, int C>
+void quantized_tile(const LinearCall& call, std::int64_t tile, std::int64_t panel) {
+  using F = typename V::F;
+  constexpr int kWeightBytes = kFourBit ? 256 : 512;
+  constexpr int kScaleBytes = kColumnTile * 2;
+  constexpr int kBlockBytes = kWeightBytes + kScaleBytes * (kHasMin ? 2 : 1);
+  const std::int64_t blocks = (call.k + kQuantBlock - 1) / kQuantBlock;
+  const auto* x = reinterpret_cast<const PanelBlock<V>*>(call.panels) + panel * blocks;
+  const std::uint8_t* weights = call.weights + tile * call.tile_bytes;
+  F sum[C][R];
+  for (int c = 0; c < C; ++c) {
+    for (int r = 0; r < R; ++r) sum[c][r] = V::zero();
+  }
+  for (std::int64_t b = 0; b < blocks; ++b, ++x) {
+    for (int c = 0; c < C; ++c) {
+      const std::uint8_t* w = weights + c * call.tile_bytes + b * kBlockBytes;
+      typename V::I dot[R];
+      for (int r = 0; r < R; ++r) dot[r] = V::set1i(x->correction[r]);
+      if constexpr (kFourBit) {
+        V::template dot_4bit<R>(dot, w, x->q);
+      } else {
+        V::template dot_8bit<R>(dot, w, x->q);
+      }
+      const auto* half = reinterpret_cast<const std::uint16_t*>(w + kWeightBytes);
+      const F scale = V::load_f16(half);
+      for (int r = 0; r < R; ++r) {
+        const F both = V::mul(scale, V::set1(x->scale[r]));
+        sum[c][r] = V::fma(both, V::to_float(dot[r]), sum[c][r]);
+      }
+      if constexpr (kHasMin) {
+        const F min = V::load_f16(half + kColumnTile);
+        for (int r = 0; r < R; ++r) {
+          sum[c][r] = V::fma(min, V::set1(x->scaled_sum[r]), sum[c][r]);
+        }
+      }
+    }
+  }
+  store_tile<V, R, C>(call, tile, panel * V::kPanelRows, sum);
+}
+
+template <typename V, PackedKind kKind>
+typename V::F load_weights(const std::uint8_t* p) {
+  if constexpr (kKind == PackedKind::kFloat32) {
+    return V::load(reinterpret_cast<const float*>(p));
+  } else if constexpr (kKind == PackedKind::kFloat16) {
+    return V::load_f16(reinterpret_cast<const std::uint16_t*>(p));
+  } else {
+    return V::load_bf16(reinterpret_cast<const std::uint16_t*>(p));
+  }
+}
+
+// The same for 16- and 32-bit weights: one chain of multiply-adds over ascending k.
+template <typename V, PackedKind kKind, int R, int C>
+void float_tile(const LinearCall& call, std::int64_t tile, std::int64_t panel) {
+  using F = typename V::F;
+  constexpr int kStep = kColumnTile * (kKind == PackedKind::kFloat32 ? 4 : 2);
+  const std::int64_t row = panel * V::kPanelRows;
+  const float* x = call.x + row * call.k;
+  const std::uint8_t* w = call.weights + tile * call.tile_bytes;
+  F sum[C][R];
+  for (int c = 0; c < C; ++c) {
+    for (int r = 0; r < R; ++r) sum[c][r] = V::zero();
+  }
+  for (std::int64_t i = 0; i < call.k; ++i, w += kStep) {
+    F activation[R];
+    for (int r = 0; r < R; ++r) activation[r] = V::set1(x[r * call.k + i]);
+    for (int c = 0; c < C; ++c) {
+      const F weight = load_weights<V, kKind>(w + c * call.tile_bytes);
+      for (int r = 0; r < R; ++r) sum[c][r] = V::fma(weight, activation[r], sum[c][r]);
+    }
+  }
+  store_tile<V, R, C>(call, tile, row, sum);
+}
+
+template <typename V, PackedKind kKind, int R, int C>
+void any_tile(const LinearCall& call, std::int64_t tile, std::int64_t panel) {
+  constexpr bool kFourBit = kKind == PackedKind::kQ4 || kKind == PackedKind::kQ4Min;
+  constexpr bool kHasMin = kKind == PackedKind::kQ4Min || kKind == PackedKind::kQ8Min;
+  if constexpr (kFourBit || kKind == PackedKind::kQ8 || kKind == PackedKind::kQ8Min) {
+    quantized_tile<V, kFourBit, kHasMin, R, C>(call, tile, panel);
+  } else {
+    float_tile<V, kKind, R, C>(call, tile, panel);
+  }
+}
+
+// Picks the instantiation for the number of rows that the panel has.
+template <typename V, PackedKind kKind, int C, int R = V::kPanelRows>
+void panel_tile(const LinearCall& call, std::int64_t tile, std::int64_t panel, std::int64_t rows) {
+  if constexpr (R > 1) {
+    if (rows < R) return panel_tile<V, kKind, C, R - 1>(call, tile, panel, rows);
+  }
+  any_tile<V, kKind, R, C>(call, tile, panel);
+}
+
+template <typename V>
+struct TileRange {
+  std::int64_t tile_begin, tile_end, panel_begin, panel_end;
+};
+
+// The weights of a column group stay in the near caches while the panels pass.
+template <typename V, PackedKind kKind>
+void linear_of_kind(const LinearCall& call, const TileRange<V>& range) {
+  std::int64_t tile = range.tile_begin;
+  while (tile < range.tile_end) {
+    const bool wide = tile + V::kTileColumns <= range.tile_end;
+    for (std::int64_t panel = range.panel_begin; panel < range.panel_end; ++panel) {
+      const std::int64_t rows = call.rows - panel * V::kPanelRows;
+      if (wide) {
+        panel_tile<V, kKind, V::kTileColumns>(call, tile, panel, rows);
+      } else {
+        panel_tile<V, kKind, 1>(call, tile, panel, rows);
+      }
+    }
+    tile += wide ? V::kTileColumns : 1;
+  }
+}
+
+template <typename V>
+void linear_tiles(const LinearCall& call,
+                  std::int64_t tile_begin,
+                  std::int64_t tile_end,
+                  std::int64_t panel_begin,
+                  std::int64_t panel_end) {
+  const TileRange<V> range{tile_begin, tile_end, panel_begin, panel_end};
+  switch (call.kind) {
+    case PackedKind::kQ4:
+      return linear_of_kind<V, PackedKind::kQ4>(call, range);
+    case PackedKind::kQ4Min:
+      return linear_of_kind<V, PackedKind::kQ4Min>(call, range);
+    case PackedKind::kQ8:
+      return linear_of_kind<V, PackedKind::kQ8>(call, range);
+    case PackedKind::kQ8Min:
+      return linear_of_kind<V, PackedKind::kQ8Min>(call, range);
+    case PackedKind::kFloat16:
+      return linear_of_kind<V, PackedKind::kFloat16>(call, range);
+    case PackedKind::kBfloat16:
+      return linear_of_kind<V, PackedKind::kBfloat16>(call, range);
+    case PackedKind::kFloat32:
+      return linear_of_kind<V, PackedKind::kFloat32>(call, range);
+  }
+}
+
+}  // namespace quire::kernels

@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace quire::kernels::simd {
+
+// Sixteen lanes in plain C++ (the vector types of GCC and clang, lowered to what the target has).
+//
+// This struct and its siblings Avx2 and Avx512 are the whole difference between the instruction
+// sets: kernels are templates over them. Rules for code that includes them: it is compiled once for
+// each set with that set's flags, so nothing in it may be an inline function that another file also
+// emits (the linker would keep one copy, perhaps with instructions the machine lacks). Hence no
+// standard library calls here, and every helper depends on the template parameter.
+//
+// max(a, b) and min(a, b) give b when either is NaN, as x86 does.
+struct Portable {
+  static constexpr int kLanes = 16;
+  // Rows of activations that one register tile multiplies at a time, and its column tiles.
+  static constexpr int kPanelRows = 2;
+  static constexpr int kTileColumns = 1;
+  // Registers of keys, and of value dimensions, that attention holds for each row.
+  static constexpr int kAttentionVectors = 1;
+  // What is added to an 8-bit weight before the dot product, to be taken out of the sum again.
+  static constexpr int kByteOffset = 0;
+
+  using F = float __attribute__((vector_size(64)));
+  using I = std::int32_t __attribute__((vector_size(64)));
+  using Half = std::uint16_t __attribute__((vector_size(32)));
+
+  static F zero() { return F{}; }
+  static F set1(float value) { return F{} + value; }
+  static I set1i(std::int32_t value) { return I{} + value; }
+
+  static F load(const float* p) {
+    F v;
+    std::memcpy(&v, p, sizeof(v));
+    return v;
+  }
+  static F load_n(const float* p, int n) {
+    F v{};
+    std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(float));
+    return v;
+  }
+  static void store(float* p, F v) { std::memcpy(p, &v, sizeof(v)); }
+  static void store_n(float* p, int n, F v) {
+    std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float));
+  }
+
+  static F load_bf16(const std::uint16_t* p) {
+    Half h;
+    std::memcpy(&h, p, sizeof(h));
+    return as_float(__builtin_convertvector(h, I) << 16);
+  }
+  static F load_f16(const std::uint16_t* p) {
+    Half h;
+    std::memcpy(&h, p, sizeof(h));
+    const I bits = __builtin_convertvector(h, I);
+    const I sign = (bits & 0x8000) << 16;
+    const I magnitude = bits & 0x7fff;
+    // Normal numbers only need their exponent moved; 2^112 does it, and is right for subnormals.
+    const F finite = as_float(magnitude << 13) * 0x1p112F;
+    const I special = as_int(finite) | 0x7f800000;
+    const I is_special = magnitude >= 0x7c00;
+    return as_float(sign | (is_special & special) | (~is_special & as_int(finite)));
+  }
+
+  static F add(F a, F b) { return a + b; }
+  static F sub(F a, F b) { return a - b; }
+  static F mul(F a, F b) { return a * b; }
+  static F div(F a, F b) { return a / b; }
+  static F fma(F a, F b, F c) { return a * b + c; }
+  static F max(F a, F b) { return a > b ? a : b; }
+  static F min(F a, F b) { return a < b ? a : b; }
+  static F to_float(I v) { return __builtin_convertvector(v, F); }
+  static I as_int(F v) { return reinterpret_cast<I>(v); }
+  static F as_float(I v) { return reinterpret_cast<F>(v); }
+  static I addi(I a, I b) { return a + b; }
+  static I shift_left_23(I v) { return v << 23; }
+
+  // x where a < b, else y.
+  static F select_less(F a, F b, F x, F y) { return a < b ? x : y; }
+  // Lanes [begin, end) of v, `other` elsewhere.
+  static F keep_lanes(F v, int begin, int end, F other) {
+    const I lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const I keep = (lane >= begin) & (lane < end);
+    return keep ? v : other;
+  }
+
+  // One fixed tree: halves are folded onto each other until one lane is left.
+  static float reduce_add(F v) {
+    float lane[kLanes];
+    store(lane, v);
+    for (int width = kLanes / 2; width > 0; width /= 2) {
+      for (int i = 0; i < width; ++i) lane[i] = lane[i] + lane[i + width];
+    }
+    return lane[0];
+  }
+  static float reduce_max(F v) {
+    float lane[kLanes];
+    store(lane, v);
+    for (int width = kLanes / 2; width > 0; width /= 2) {
+      for (int i = 0; i < width; ++i)
+        lane[i] = lane[i] > lane[i + width] ? lane[i] : lane[i + width];
+    }
+    return lane[0];
+  }
+  static float sqrt(float v) { return __builtin_sqrtf(v); }
+
+  // Largest |x| of 32 floats as its bit pattern: order of integers, so a NaN wins over everything.
+  static std::int32_t max_abs_bits(const float* x) {
+    I most{};
+    for (int half = 0; half < 2; ++half) {
+      const I bits = as_int(load(x + half * kLanes)) & 0x7fffffff;
+      most = most > bits ? most : bits;
+    }
+    std::int32_t result = 0;
+    for (int i = 0; i < kLanes; ++i) result = most[i] > result ? most[i] : result;
+    return result;
+  }
+  // Sixteen integral floats in [-127, 127] as bytes.
+  static void store_bytes(std::int8_t* p, F v) {
+    for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int8_t>(v[i]);
+  }
+
+  // acc[r] += the dot products of 16 columns' 4-bit weights with 32 activations of row r.
+  // w: [4][16 columns][4 bytes]; low nibbles are elements 4g + e, high ones 16 + 4g + e.
+  template <int R>
+  static void dot_4bit(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[32]) {
+    for (int g = 0; g < 4; ++g, w += 64) {
+      for (int r = 0; r < R; ++r) {
+        for (int c = 0; c < kLanes; ++c) {
+          std::int32_t sum = 0;
+          for (int e = 0; e < 4; ++e) {
+            sum += (w[c * 4 + e] & 15) * x[r][4 * g + e];
+            sum += (w[c * 4 + e] >> 4) * x[r][16 + 4 * g + e];
+          }
+          acc[r][c] += sum;
+        }
+      }
+    }
+  }
+
+  // The same with 8-bit weights; w: [8][16 columns][4 signed bytes].
+  template <int R>
+  static void dot_8bit(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[32]) {
+    for (int g = 0; g < 8; ++g, w += 64) {
+      for (int r = 0; r < R; ++r) {
+        for (int c = 0; c < kLanes; ++c) {
+          std::int32_t sum = 0;
+          for (int e = 0; e < 4; ++e) {
+            sum += static_cast<std::int8_t>(w[c * 4 + e]) * x[r][4 * g + e];
+          }
+          acc[r][c] += sum;
+        }
+      }
+    }
+  }
+};
+
+}  // namespace quire::kernels::simd

@@ -1,0 +1,201 @@
+#include "runner/onnx/quire_ops.h"
+
+#include <onnxruntime_cxx_api.h>
+
+#include <utility>
+
+#include "kernels/elementwise.h"
+#include "kernels/linear.h"
+#include "runner/onnx/quire_ops_attention.h"
+#include "runner/onnx/quire_ops_common.h"
+
+namespace quire::onnx {
+namespace {
+
+constexpr ONNXTensorElementDataType kAnyType = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+constexpr ONNXTensorElementDataType kHalf = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+
+// The output of a row-wise operator: the input's shape with another last dimension.
+std::span<float> row_output(Ort::KernelContext& context,
+                            std::vector<std::int64_t> shape,
+                            std::int64_t width) {
+  shape.back() = width;
+  const std::size_t count = element_count(shape).value_or(0);
+  auto output = context.GetOutput(0, shape);
+  return {output.GetTensorMutableData<float>(), count};
+}
+
+// Rows of activations, at least one dimension, the last of them `width`.
+Result<TensorView<float>> row_input(Ort::KernelContext& context, std::int64_t width) {
+  QUIRE_ASSIGN(TensorView<float> x, tensor<float>(context.GetInput(0), -1, "x"));
+  if (x.shape.empty() || (width > 0 && x.shape.back() != width)) {
+    return bad_model("x must have a last dimension of " + std::to_string(width));
+  }
+  return x;
+}
+
+// quire::Linear. Packs its weights when it is made and never looks at the initializers again.
+class LinearKernel : public KernelBase<LinearKernel> {
+ public:
+  static constexpr const char* kName = "Linear";
+  static constexpr InputSpec kInputs[] = {{element_type<float>()},
+                                          {kAnyType},
+                                          {kHalf, true},
+                                          {kHalf, true},
+                                          {element_type<float>(), true}};
+
+  static Result<std::unique_ptr<LinearKernel>> create(Ort::ConstKernelInfo info, OpsState& state) {
+    QUIRE_ASSIGN(const kernels::WeightView weights, constant_weights(info));
+    std::span<const float> bias;
+    QUIRE_ASSIGN(const Ort::ConstValue value, constant_input(info, 4));
+    if (value != nullptr) {
+      QUIRE_ASSIGN(const TensorView<float> view, tensor<float>(value, 1, "bias"));
+      bias = view.data;
+      if (bias.empty()) return bad_model("bias is empty");
+    }
+    QUIRE_ASSIGN(kernels::PackedLinear packed, kernels::PackedLinear::pack(weights, bias));
+    return std::unique_ptr<LinearKernel>(new LinearKernel(state, std::move(packed)));
+  }
+
+  ~LinearKernel() { state_.weight_bytes -= static_cast<std::int64_t>(weights_.memory_bytes()); }
+  LinearKernel(const LinearKernel&) = delete;
+  LinearKernel& operator=(const LinearKernel&) = delete;
+
+  Status run(Ort::KernelContext& context) {
+    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, weights_.k()));
+    const std::span<float> y = row_output(context, x.shape, weights_.n());
+    QUIRE_ASSIGN(const OpRun hold, OpRun::start(state_));
+    OrtExecutor executor(context, state_.config.num_threads);
+    return kernels::linear({state_.config.isa, executor, state_.workspace}, weights_, x.data, y);
+  }
+
+ private:
+  LinearKernel(OpsState& state, kernels::PackedLinear weights)
+      : state_(state), weights_(std::move(weights)) {
+    state_.weight_bytes += static_cast<std::int64_t>(weights_.memory_bytes());
+  }
+
+  OpsState& state_;
+  kernels::PackedLinear weights_;
+};
+
+// quire::Embedding. Reads the session's initializer in place: a tied output layer packs its own.
+class EmbeddingKernel : public KernelBase<EmbeddingKernel> {
+ public:
+  static constexpr const char* kName = "Embedding";
+  static constexpr InputSpec kInputs[] = {
+      {element_type<std::int64_t>()}, {kAnyType}, {kHalf, true}, {kHalf, true}};
+
+  static Result<std::unique_ptr<EmbeddingKernel>> create(Ort::ConstKernelInfo info, OpsState&) {
+    QUIRE_ASSIGN(const kernels::WeightView weights, constant_weights(info));
+    return std::unique_ptr<EmbeddingKernel>(new EmbeddingKernel(weights));
+  }
+
+  Status run(Ort::KernelContext& context) {
+    QUIRE_ASSIGN(TensorView<std::int64_t> ids,
+                 tensor<std::int64_t>(context.GetInput(0), -1, "ids"));
+    ids.shape.push_back(weights_.k);
+    const std::span<float> y = row_output(context, ids.shape, weights_.k);
+    return kernels::embedding(weights_, ids.data, y);
+  }
+
+ private:
+  explicit EmbeddingKernel(const kernels::WeightView& weights) : weights_(weights) {}
+
+  kernels::WeightView weights_;
+};
+
+class RmsNormKernel : public KernelBase<RmsNormKernel> {
+ public:
+  static constexpr const char* kName = "RMSNorm";
+  static constexpr InputSpec kInputs[] = {{element_type<float>()}, {element_type<float>()}};
+
+  static Result<std::unique_ptr<RmsNormKernel>> create(Ort::ConstKernelInfo info, OpsState& state) {
+    QUIRE_ASSIGN(const float epsilon, optional_float(info, "epsilon", 1e-5F));
+    if (!(epsilon >= 0.0F)) return bad_model("epsilon must not be negative");
+    return std::unique_ptr<RmsNormKernel>(new RmsNormKernel(state, epsilon));
+  }
+
+  Status run(Ort::KernelContext& context) {
+    QUIRE_ASSIGN(const TensorView<float> weight, tensor<float>(context.GetInput(1), 1, "weight"));
+    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, weight.shape[0]));
+    const std::span<float> y = row_output(context, x.shape, weight.shape[0]);
+    OrtExecutor executor(context, state_.config.num_threads);
+    return kernels::rms_norm(
+        {state_.config.isa, executor, state_.workspace}, x.data, weight.data, epsilon_, y);
+  }
+
+ private:
+  RmsNormKernel(OpsState& state, float epsilon) : state_(state), epsilon_(epsilon) {}
+
+  OpsState& state_;
+  float epsilon_;
+};
+
+class SwiGluKernel : public KernelBase<SwiGluKernel> {
+ public:
+  static constexpr const char* kName = "SwiGLU";
+  static constexpr InputSpec kInputs[] = {{element_type<float>()}};
+
+  static Result<std::unique_ptr<SwiGluKernel>> create(Ort::ConstKernelInfo, OpsState& state) {
+    return std::unique_ptr<SwiGluKernel>(new SwiGluKernel(state));
+  }
+
+  Status run(Ort::KernelContext& context) {
+    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, 0));
+    const std::int64_t width = x.shape.back() / 2;
+    if (width < 1 || x.shape.back() % 2 != 0) {
+      return bad_model("x must have an even last dimension: gate and up side by side");
+    }
+    const std::span<float> y = row_output(context, x.shape, width);
+    OrtExecutor executor(context, state_.config.num_threads);
+    return kernels::swiglu({state_.config.isa, executor, state_.workspace}, x.data, width, y);
+  }
+
+ private:
+  explicit SwiGluKernel(OpsState& state) : state_(state) {}
+
+  OpsState& state_;
+};
+
+}  // namespace
+
+struct QuireOps::Impl {
+  explicit Impl(const QuireOpsConfig& config) { state.config = config; }
+
+  OpsState state;
+  CustomOp<PagedAttentionKernel> attention{state};
+  CustomOp<LinearKernel> linear{state};
+  CustomOp<EmbeddingKernel> embedding{state};
+  CustomOp<RmsNormKernel> rms_norm{state};
+  CustomOp<SwiGluKernel> swiglu{state};
+  Ort::CustomOpDomain domain{"quire"};
+};
+
+QuireOps::QuireOps(const QuireOpsConfig& config) : impl_(std::make_unique<Impl>(config)) {}
+
+QuireOps::~QuireOps() = default;
+
+Status QuireOps::add_to(OrtSessionOptions* options) {
+  try {
+    for (const OrtCustomOp* op : std::initializer_list<const OrtCustomOp*>{&impl_->attention,
+                                                                           &impl_->linear,
+                                                                           &impl_->embedding,
+                                                                           &impl_->rms_norm,
+                                                                           &impl_->swiglu}) {
+      impl_->domain.Add(op);
+    }
+    Ort::ThrowOnError(Ort::GetApi().AddCustomOpDomain(options, impl_->domain));
+  } catch (const std::exception& e) {
+    return internal_error("the operators could not be registered: " + std::string(e.what()));
+  }
+  return ok_status();
+}
+
+void QuireOps::set_cache_pools(std::unordered_map<std::string, CachePool> pools) {
+  impl_->state.pools = std::move(pools);
+}
+
+std::int64_t QuireOps::weight_bytes() const { return impl_->state.weight_bytes; }
+
+}  // namespace quire::onnx
