@@ -3,8 +3,9 @@
 import argparse
 import os
 import sys
+from typing import NoReturn
 
-from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError
+from quire_export.errors import EXIT_OK, EXIT_OTHER, EXIT_USAGE, ExportError
 from quire_export.options import (
     CACHES, DTYPES, FORMATS, NANOCHAT_SOURCES, QUANTIZATIONS, ExportOptions,
 )
@@ -20,8 +21,16 @@ _EXAMPLES = """examples:
 exit codes: 0 ok, 2 wrong usage, 3 bad model or input file, 1 other"""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong usage in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with status 2."""
+        self.exit(EXIT_USAGE, f"quire-export: {message}; see quire-export --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="quire-export", epilog=_EXAMPLES, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Turns a model's files into a Quire package and checks it against the source.")

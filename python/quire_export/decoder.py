@@ -148,9 +148,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.model = Trunk(spec, tensors)
-        # Tied embeddings are one module, hence one initializer in the graph.
-        self.lm_head = (self.model.embed_tokens if spec.tie_word_embeddings
-                        else Matrix(tensors["lm_head.weight"]))
+        if not spec.tie_word_embeddings:
+            self.lm_head = Matrix(tensors["lm_head.weight"])
         cos, sin = rope_tables(spec.rope, spec.max_seq_len)
         self.register_buffer("rope_cos", cos)
         self.register_buffer("rope_sin", sin)
@@ -164,7 +163,9 @@ class Decoder(nn.Module):
         # The same rows as index_select, but torch exports it as one Gather without a Reshape.
         x = nn.functional.embedding(logits_indices, x)
         x = ops.rms_norm(self.model.norm, x, self.spec.rms_norm_eps)
-        return ops.linear(self.lm_head, x)
+        # Tied embeddings are one module, hence one initializer in the graph.
+        tied = self.spec.tie_word_embeddings
+        return ops.linear(self.model.embed_tokens if tied else self.lm_head, x)
 
 
 class EagerOperators:

@@ -52,7 +52,7 @@ class GgufFile:
         self.tensors: dict[str, GgufTensor] = {}
         try:
             self._parse()
-        except (struct.error, UnicodeDecodeError) as error:
+        except (struct.error, ValueError, TypeError, OverflowError) as error:
             raise self._damaged(str(error)) from error
 
     def _damaged(self, what: str) -> ExportError:

@@ -24,6 +24,15 @@ _QUANT_SUFFIX = re.compile(r"[.-](?:I?Q\d\w*|F16|BF16|F32|FP16|FP32)$", re.IGNOR
 
 def load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
     """The model of a GGUF file; with `keep`, blocks a package can hold stay as they are."""
+    try:
+        return _load_gguf(path, keep, progress)
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+        # Metadata of a wrong type where a number or a list belongs.
+        raise ExportError(f"{path.name} is damaged: {type(error).__name__} {error}; "
+                          "download it again") from error
+
+
+def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
     file = GgufFile(path)
     family = family_of_gguf(file.metadata.get("general.architecture"))
     family.check_gguf(file.metadata)

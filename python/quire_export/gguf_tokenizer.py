@@ -42,9 +42,11 @@ _PRE_TOKENIZERS: dict[str, tuple[dict[str, object], bool]] = {
 }
 _NORMALIZERS = {"qwen2": {"type": "NFC"}}
 _KNOWN_KEYS = frozenset({
-    "add_bos_token", "add_eos_token", "add_space_prefix", "bos_token_id", "eos_token_id",
-    "eot_token_id", "merges", "model", "padding_token_id", "pre", "scores", "seperator_token_id",
-    "token_type", "token_type_count", "tokens", "unknown_token_id",
+    "add_bos_token", "add_eos_token", "add_space_prefix", "bos_token_id", "cls_token_id",
+    "eom_token_id", "eos_token_id", "eot_token_id", "fim_mid_token_id", "fim_pad_token_id",
+    "fim_pre_token_id", "fim_rep_token_id", "fim_sep_token_id", "fim_suf_token_id",
+    "mask_token_id", "merges", "model", "padding_token_id", "pre", "scores",
+    "seperator_token_id", "token_type", "token_type_count", "tokens", "unknown_token_id",
 })
 
 
@@ -58,7 +60,7 @@ def _check(meta: dict[str, object]) -> None:
         raise ExportError(f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2'); "
                           "export from the model's Hugging Face folder")
     pre = meta.get("tokenizer.ggml.pre", "default")
-    if pre not in _PRE_TOKENIZERS:
+    if not isinstance(pre, str) or pre not in _PRE_TOKENIZERS:
         raise ExportError(f"GGUF: tokenizer.ggml.pre {pre!r} is not supported; known: "
                           + ", ".join(_PRE_TOKENIZERS))
 
@@ -83,12 +85,14 @@ def special_ids(meta: dict[str, object], spec: DecoderSpec) -> dict[str, object]
     """bos, eos (a list), pad and unk ids; null where the file names none."""
     def one(key: str) -> int | None:
         value = meta.get(f"tokenizer.ggml.{key}_token_id")
-        if value is not None and (not isinstance(value, int) or not 0 <= value < spec.vocab_size):
+        limit = min(spec.vocab_size, len(meta.get("tokenizer.ggml.tokens", [])) or spec.vocab_size)
+        if value is not None and (not isinstance(value, int) or not 0 <= value < limit):
             raise ExportError(f"GGUF: {key}_token_id {value!r} is outside the vocabulary; "
                               "download the file again")
         return value
 
-    eos = dict.fromkeys(i for i in (one("eos"), one("eot")) if i is not None)
+    ends = (one("eos"), one("eot"), one("eom"))
+    eos = dict.fromkeys(i for i in ends if i is not None)
     return {"bos": one("bos"), "eos": list(eos), "pad": one("padding"), "unk": one("unknown")}
 
 
@@ -149,7 +153,12 @@ def _post_processor(meta: dict[str, object], tokens: list[str]) -> dict[str, obj
 
 
 def write_tokenizer(meta: dict[str, object], spec: DecoderSpec, folder: Path) -> None:
-    """Writes tokenizer.json, tokenizer_config.json, generation_config.json, chat_template.jinja."""
+    """Writes tokenizer.json, tokenizer_config.json, generation_config.json, chat_template.jinja.
+
+    A file without a tokenizer (random test models) yields none of them.
+    """
+    if meta.get("tokenizer.ggml.model", "none") in ("none", "no_vocab"):
+        return
     tokenizer = tokenizer_json(meta)
     tokens = list(tokenizer["model"]["vocab"])
     ids = special_ids(meta, spec)

@@ -152,6 +152,8 @@ def _copy_tokenizer(folder: Path, target: Path) -> None:
     """Copies the tokenizer's files; converts an older layout when tokenizer.json is not there."""
     for name in (*_TOKENIZER_FILES, "generation_config.json"):
         if (folder / name).is_file():
+            if name != "chat_template.jinja":
+                read_json(folder / name)  # bounded, and JSON at all
             shutil.copyfile(folder / name, target / name)
     has_old_layout = any((folder / name).is_file()
                          for name in ("tokenizer.model", "vocab.json", "merges.txt"))
@@ -159,7 +161,8 @@ def _copy_tokenizer(folder: Path, target: Path) -> None:
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True,
+                                                      trust_remote_code=False)
             tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
         except Exception as error:  # third-party converters raise anything
             raise _unreadable(folder / "tokenizer", error) from error
@@ -185,7 +188,8 @@ def _reference(folder: Path) -> PreTrainedModel:
 
     try:
         return AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, weights_only=True).eval()
+            folder, dtype=torch.float32, local_files_only=True, weights_only=True,
+            trust_remote_code=False).eval()
     except Exception as error:  # third-party loaders raise anything
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise ExportError(f"transformers cannot load {folder}: {cause}", EXIT_OTHER) from error

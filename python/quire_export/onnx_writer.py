@@ -49,7 +49,7 @@ def build_paged_graph(decoder: Decoder, opset: int) -> ir.Model:
 
 
 def _tidy(model: ir.Model) -> None:
-    """Readable names, no traces of this machine, and a check that the graph is the expected one."""
+    """Readable names, no traces of this machine; refuses a graph that is not the expected one."""
     model.producer_name, model.producer_version = "quire-export", version.__version__
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
@@ -58,6 +58,7 @@ def _tidy(model: ir.Model) -> None:
         value.name = value.name.removeprefix(_PREFIX)
     for value in (*model.graph.inputs, *model.graph.initializers.values()):
         value.metadata_props.clear()
+    _name_nodes(model.graph)
     for node in model.graph:
         node.metadata_props.clear()
         node.doc_string = None
@@ -66,6 +67,28 @@ def _tidy(model: ir.Model) -> None:
         if node.domain != "quire" and node.op_type not in ("Add", "Gather", "Concat"):
             raise ExportError(f"internal: the exporter emitted an unexpected {node.op_type} node; "
                               "install the torch version of requirements.txt", EXIT_OTHER)
+
+
+def _name_nodes(graph: ir.Graph) -> None:
+    """Names nodes, and the values they make, after the module whose weight they use."""
+    used: set[str] = set()
+    place = "model"
+    for node in graph:
+        weights = [v.name for v in node.inputs if v is not None and v.name.endswith(".weight")]
+        if weights:
+            name = weights[0].removesuffix(".weight")
+            place = ".".join(name.split(".")[:3])
+        else:
+            name = f"{place}.{node.op_type}"
+        count = 1
+        unique = name
+        while unique in used:
+            count += 1
+            unique = f"{name}.{count}"
+        used.add(unique)
+        node.name = unique
+        if not node.outputs[0].is_graph_output():
+            node.outputs[0].name = f"{unique}.out"
 
 
 def write_model(model: ir.Model, folder: Path) -> None:

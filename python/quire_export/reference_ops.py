@@ -124,6 +124,8 @@ class PagedAttention(_QuireOp):
         out = np.empty((len(query), heads, size), np.float32)
         for b, begin in enumerate(past):
             rows = slice(cumulative[b], cumulative[b + 1])
+            if rows.start == rows.stop:
+                continue
             positions = begin + np.arange(rows.stop - rows.start)
             q = _rotate(query[rows].reshape(-1, heads, size), cos[positions], sin[positions])
             k = _rotate(key[rows].reshape(-1, kv_heads, size), cos[positions], sin[positions])

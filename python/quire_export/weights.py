@@ -38,7 +38,7 @@ class StoredMatrix:
     @property
     def layout(self) -> tuple[object, ...]:
         """Matrices of equal layout can be stacked row on row."""
-        return (self.weight.dtype, self.columns, self.scale is None, self.minimum is None)
+        return (self.scheme, self.weight.dtype, self.columns, self.scale is None, self.minimum is None)
 
     def take_rows(self, index: torch.Tensor) -> "StoredMatrix":
         """The matrix of the rows named by `index` int64 [N], bit for bit."""

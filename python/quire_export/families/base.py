@@ -10,9 +10,15 @@ from quire_export.spec import DecoderSpec
 HARMLESS_CONFIG_KEYS = frozenset({
     "_name_or_path", "architectures", "attention_dropout", "auto_map", "bos_token_id",
     "chunk_size_feed_forward", "dtype", "eos_token_id", "id2label", "initializer_range",
-    "is_decoder", "is_encoder_decoder", "label2id", "model_type", "output_attentions",
-    "output_hidden_states", "pad_token_id", "problem_type", "return_dict", "torch_dtype",
-    "transformers.js_config", "transformers_version", "unk_token_id", "use_cache",
+    "is_decoder", "is_encoder_decoder", "label2id", "model_type", "name_or_path",
+    "output_attentions", "output_hidden_states", "pad_token", "pad_token_id", "problem_type",
+    "return_dict", "tie_encoder_decoder", "tokenizer_class", "torch_dtype", "torchscript",
+    "transformers.js_config", "transformers_version", "unk_token_id", "unsloth_fixed",
+    "unsloth_version", "use_bfloat16", "use_cache",
+    # Sampling defaults that older transformers wrote here instead of generation_config.json.
+    "do_sample", "early_stopping", "length_penalty", "max_length", "min_length",
+    "no_repeat_ngram_size", "num_beams", "num_return_sequences", "repetition_penalty",
+    "temperature", "top_k", "top_p", "typical_p",
 })
 # Metadata of any GGUF file that says nothing about what the model computes.
 HARMLESS_GGUF_PREFIXES = ("general.", "tokenizer.", "quantize.imatrix.")
