@@ -7,7 +7,12 @@ from typing import NoReturn
 
 from quire_export.errors import EXIT_OK, EXIT_OTHER, EXIT_USAGE, ExportError
 from quire_export.options import (
-    CACHES, DTYPES, FORMATS, NANOCHAT_SOURCES, QUANTIZATIONS, ExportOptions,
+    CACHES,
+    DTYPES,
+    FORMATS,
+    NANOCHAT_SOURCES,
+    QUANTIZATIONS,
+    ExportOptions,
 )
 from quire_export.version import __version__
 
@@ -31,24 +36,37 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="quire-export", epilog=_EXAMPLES, allow_abbrev=False,
+        prog="quire-export",
+        epilog=_EXAMPLES,
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Turns a model's files into a Quire package and checks it against the source.")
-    parser.add_argument("source", metavar="SRC",
-                        help="Hugging Face folder, GGUF file, or hub id (owner/model)")
+        description="Turns a model's files into a Quire package and checks it against the source.",
+    )
+    parser.add_argument(
+        "source", metavar="SRC", help="Hugging Face folder, GGUF file, or hub id (owner/model)"
+    )
     parser.add_argument("-o", "--output", metavar="PKG", required=True, help="package folder")
     parser.add_argument("--format", choices=FORMATS, default="onnx")
     parser.add_argument("--cache", choices=CACHES, default="paged")
-    parser.add_argument("--dtype", choices=DTYPES, default="fp32",
-                        help="type of unquantized matrices (default fp32)")
-    parser.add_argument("--quantize", choices=QUANTIZATIONS,
-                        help="default: none; for a GGUF file keep")
-    parser.add_argument("--opset", type=int, default=20, metavar="N",
-                        help="ONNX opset (default 20)")
-    parser.add_argument("--max-seq-len", type=int, metavar="N",
-                        help="cut the context to N tokens")
-    parser.add_argument("--source", dest="checkpoint", choices=NANOCHAT_SOURCES,
-                        help="which checkpoint of a nanochat directory")
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="fp32",
+        help="type of unquantized matrices (default fp32)",
+    )
+    parser.add_argument(
+        "--quantize", choices=QUANTIZATIONS, help="default: none; for a GGUF file keep"
+    )
+    parser.add_argument(
+        "--opset", type=int, default=20, metavar="N", help="ONNX opset (default 20)"
+    )
+    parser.add_argument("--max-seq-len", type=int, metavar="N", help="cut the context to N tokens")
+    parser.add_argument(
+        "--source",
+        dest="checkpoint",
+        choices=NANOCHAT_SOURCES,
+        help="which checkpoint of a nanochat directory",
+    )
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
     parser.add_argument("--version", action="version", version=f"quire-export {__version__}")
     return parser
@@ -60,19 +78,30 @@ def _notice(line: str) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     options = ExportOptions(
-        format=arguments.format, cache=arguments.cache, dtype=arguments.dtype,
-        quantize=arguments.quantize, opset=arguments.opset, max_seq_len=arguments.max_seq_len,
-        source=arguments.checkpoint, force=arguments.force, notice=_notice)
+        format=arguments.format,
+        cache=arguments.cache,
+        dtype=arguments.dtype,
+        quantize=arguments.quantize,
+        opset=arguments.opset,
+        max_seq_len=arguments.max_seq_len,
+        source=arguments.checkpoint,
+        force=arguments.force,
+        notice=_notice,
+    )
     from quire_export.export import export_model
 
     report = export_model(arguments.source, arguments.output, options)
     found = report.graph_difference
     print(f"{report.package}: {report.name}, {report.num_bytes} bytes")
-    print(f"graph against source: logits within {found.max_abs:.2g}, "
-          f"top-1 agreement {found.agreement:.2%}")
+    print(
+        f"graph against source: logits within {found.max_abs:.2g}, "
+        f"top-1 agreement {found.agreement:.2%}"
+    )
     if report.loss is not None:
-        print(f"storage against unquantized source: logits within {report.loss.max_abs:.3g}, "
-              f"top-1 agreement {report.loss.agreement:.2%}")
+        print(
+            f"storage against unquantized source: logits within {report.loss.max_abs:.3g}, "
+            f"top-1 agreement {report.loss.agreement:.2%}"
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,7 +120,9 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_OTHER
     except Exception as error:  # the last resort: still one line, never a traceback
         cause = " ".join(str(error).split()) or "no message"
-        print(f"quire-export: unexpected {type(error).__name__}: {cause}; please report it",
-              file=sys.stderr)
+        print(
+            f"quire-export: unexpected {type(error).__name__}: {cause}; please report it",
+            file=sys.stderr,
+        )
         return EXIT_OTHER
     return EXIT_OK

@@ -57,8 +57,9 @@ class Operators(Protocol):
     def swiglu(self, gate_up: torch.Tensor) -> torch.Tensor:
         """silu(gate) * up of gate and up side by side [T, 2*I]; [T, I]."""
 
-    def attention(self, layer: int, decoder: "Decoder",
-                  qkv: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def attention(
+        self, layer: int, decoder: "Decoder", qkv: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
         """Causal attention; `qkv` is one packed tensor or query, key, value; [T, H*D]."""
 
 
@@ -67,8 +68,9 @@ def _merge(tensors: Tensors, prefix: str, names: tuple[str, ...]) -> dict[str, M
     parts = [tensors[f"{prefix}{name}.weight"] for name in names]
     biases = [tensors.get(f"{prefix}{name}.bias") for name in names]
     if len({part.layout for part in parts}) > 1:
-        return {name: Matrix(part, bias)
-                for name, part, bias in zip(names, parts, biases, strict=True)}
+        return {
+            name: Matrix(part, bias) for name, part, bias in zip(names, parts, biases, strict=True)
+        }
     bias = None if biases[0] is None else torch.cat(biases)
     return {"merged": Matrix(stack_rows(parts), bias)}
 
@@ -84,8 +86,9 @@ class Attention(nn.Module):
         self._inputs = tuple("qkv_proj" if name == "merged" else name for name in found)
         self.o_proj = Matrix(tensors[prefix + "o_proj.weight"], tensors.get(prefix + "o_proj.bias"))
 
-    def forward(self, x: torch.Tensor, layer: int, decoder: "Decoder",
-                ops: Operators) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, layer: int, decoder: "Decoder", ops: Operators
+    ) -> torch.Tensor:
         """x [T, E], normalised, to what the layer adds to the residual stream [T, E]."""
         qkv = tuple(ops.linear(getattr(self, name), x) for name in self._inputs)
         return ops.linear(self.o_proj, ops.attention(layer, decoder, qkv))
@@ -100,8 +103,9 @@ class Mlp(nn.Module):
         for name, matrix in found.items():
             self.add_module("gate_up_proj" if name == "merged" else name, matrix)
         self._inputs = tuple("gate_up_proj" if name == "merged" else name for name in found)
-        self.down_proj = Matrix(tensors[prefix + "down_proj.weight"],
-                                tensors.get(prefix + "down_proj.bias"))
+        self.down_proj = Matrix(
+            tensors[prefix + "down_proj.weight"], tensors.get(prefix + "down_proj.bias")
+        )
 
     def forward(self, x: torch.Tensor, ops: Operators) -> torch.Tensor:
         """x [T, E], normalised, to what the layer adds to the residual stream [T, E]."""
@@ -154,8 +158,9 @@ class Decoder(nn.Module):
         self.register_buffer("rope_cos", cos)
         self.register_buffer("rope_sin", sin)
 
-    def forward(self, input_ids: torch.Tensor, logits_indices: torch.Tensor,
-                ops: Operators) -> torch.Tensor:
+    def forward(
+        self, input_ids: torch.Tensor, logits_indices: torch.Tensor, ops: Operators
+    ) -> torch.Tensor:
         """Logits [L, vocab] of the rows `logits_indices` int64 [L] of input_ids int64 [T]."""
         x = ops.embedding(self.model.embed_tokens, input_ids)
         for layer in self.model.layers:
@@ -188,8 +193,9 @@ class EagerOperators:
         gate, up = gate_up.chunk(2, dim=-1)
         return nn.functional.silu(gate) * up
 
-    def attention(self, layer: int, decoder: Decoder,
-                  qkv: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def attention(
+        self, layer: int, decoder: Decoder, qkv: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
         """See Operators."""
         spec = decoder.spec
         packed = torch.cat(qkv, dim=-1)
@@ -199,8 +205,11 @@ class EagerOperators:
         query, key = (_rotate(x, decoder, length) for x in (query, key))
         group = spec.num_heads // spec.num_kv_heads
         out = nn.functional.scaled_dot_product_attention(
-            query, key.repeat_interleave(group, 0), value.repeat_interleave(group, 0),
-            is_causal=True)
+            query,
+            key.repeat_interleave(group, 0),
+            value.repeat_interleave(group, 0),
+            is_causal=True,
+        )
         return out.transpose(0, 1).reshape(length, spec.q_rows)
 
 

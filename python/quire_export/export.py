@@ -13,7 +13,11 @@ from quire_export import version
 from quire_export.decoder import Decoder, Matrix, Tensors
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.golden import (
-    PackageTokenizer, answer, prompt_entry, prompt_ids, source_description,
+    PackageTokenizer,
+    answer,
+    prompt_entry,
+    prompt_ids,
+    source_description,
 )
 from quire_export.onnx_writer import GRAPH_FILE, build_paged_graph, write_model
 from quire_export.options import ExportOptions, check_destination
@@ -37,8 +41,9 @@ class ExportReport:
     loss: Difference | None
 
 
-def export_model(source: str | Path, destination: str | Path,
-                 options: ExportOptions | None = None) -> ExportReport:
+def export_model(
+    source: str | Path, destination: str | Path, options: ExportOptions | None = None
+) -> ExportReport:
     """Exports `source` (folder, GGUF file or hub id) to the package folder `destination`.
 
     Raises ExportError (UsageError for wrong arguments); the destination is then as it was before.
@@ -51,8 +56,9 @@ def export_model(source: str | Path, destination: str | Path,
     try:
         return _export(source, destination, options)
     except MemoryError as error:
-        raise ExportError(f"out of memory: {error}; use a machine with more memory",
-                          EXIT_OTHER) from error
+        raise ExportError(
+            f"out of memory: {error}; use a machine with more memory", EXIT_OTHER
+        ) from error
 
 
 def _export(source: str | Path, destination: Path, options: ExportOptions) -> ExportReport:
@@ -71,8 +77,9 @@ def _export(source: str | Path, destination: Path, options: ExportOptions) -> Ex
         checked = _check(staged, options, progress)
         _write_info(staged, decoder, options.dtype, checked)
         size = sum(path.stat().st_size for path in folder.iterdir())
-    return ExportReport(destination, loaded.name, size, checked.graph, checked.tolerance,
-                        checked.loss)
+    return ExportReport(
+        destination, loaded.name, size, checked.graph, checked.tolerance, checked.loss
+    )
 
 
 def _load(source: str | Path, options: ExportOptions, progress: Progress) -> Source:
@@ -112,8 +119,9 @@ class _Staged:
     @property
     def quantized(self) -> bool:
         """Whether any matrix is stored in 4 or 8 bits."""
-        return any(isinstance(t, StoredMatrix) and t.scale is not None
-                   for t in self.tensors.values())
+        return any(
+            isinstance(t, StoredMatrix) and t.scale is not None for t in self.tensors.values()
+        )
 
 
 @dataclass(frozen=True)
@@ -145,16 +153,24 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
     graph = folder / GRAPH_FILE
     found = check_graph(graph, answers)
     tolerance = measure_tolerance(graph, answers, staged.quantized)
-    write_json(folder / "golden.json", {
-        "format_version": 1, "source": source_description(), "tolerance": tolerance,
-        "prompts": [prompt_entry(a) for a in answers],
-        "tokenizer": tokenizer.goldens() if tokenizer else [], "chat": chats})
+    write_json(
+        folder / "golden.json",
+        {
+            "format_version": 1,
+            "source": source_description(),
+            "tolerance": tolerance,
+            "prompts": [prompt_entry(a) for a in answers],
+            "tokenizer": tokenizer.goldens() if tokenizer else [],
+            "chat": chats,
+        },
+    )
     control = tokenizer.control_ids if tokenizer else []
     return _Checked(found, tolerance, loss, special_ids, control)
 
 
-def _complete_special_ids(folder: Path, ids: dict[str, object],
-                          tokenizer: PackageTokenizer | None) -> dict[str, object]:
+def _complete_special_ids(
+    folder: Path, ids: dict[str, object], tokenizer: PackageTokenizer | None
+) -> dict[str, object]:
     """Fills ids the configuration leaves open from tokenizer_config.json's token texts."""
     path = folder / "tokenizer_config.json"
     if tokenizer is None or not path.is_file():
@@ -170,9 +186,11 @@ def _complete_special_ids(folder: Path, ids: dict[str, object],
 
 
 @torch.inference_mode()
-def _use_stored(model: PreTrainedModel, tensors: Tensors,
-                prompts: list[tuple[str, list[int]]]) -> Difference:
+def _use_stored(
+    model: PreTrainedModel, tensors: Tensors, prompts: list[tuple[str, list[int]]]
+) -> Difference:
     """Puts the stored weights into `model`; returns what that costs on the prompts."""
+
     def run() -> list[np.ndarray]:
         return [model(input_ids=torch.tensor([ids])).logits[0].numpy() for _, ids in prompts]
 
@@ -187,26 +205,44 @@ def _use_stored(model: PreTrainedModel, tensors: Tensors,
 def _write_info(staged: _Staged, decoder: Decoder, dtype: str, checked: _Checked) -> None:
     """Writes model_info.json, the last file, since it names all others."""
     spec, source = staged.source.spec, staged.source
-    write_json(staged.folder / "model_info.json", {
-        "format": "quire-model-package", "format_version": 1,
-        "min_runtime_version": version.MIN_RUNTIME_VERSION,
-        "created_by": f"quire-export {version.__version__}",
-        "name": source.name, "architecture": spec.architecture, "source": source.info,
-        "graph": "paged", "backends": ["onnx"],
-        "num_layers": spec.num_layers, "hidden_size": spec.hidden_size,
-        "intermediate_size": spec.intermediate_size, "num_heads": spec.num_heads,
-        "num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim,
-        "vocab_size": spec.vocab_size, "max_seq_len": spec.max_seq_len, "dtype": dtype,
-        "quantization": _describe_quantization(decoder),
-        "cache_layers": [{"num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim}],
-        "special_ids": checked.special_ids, "control_token_ids": checked.control_ids,
-        "tool_markers": None, "files": file_entries(staged.folder)}, indent=2)
+    write_json(
+        staged.folder / "model_info.json",
+        {
+            "format": "quire-model-package",
+            "format_version": 1,
+            "min_runtime_version": version.MIN_RUNTIME_VERSION,
+            "created_by": f"quire-export {version.__version__}",
+            "name": source.name,
+            "architecture": spec.architecture,
+            "source": source.info,
+            "graph": "paged",
+            "backends": ["onnx"],
+            "num_layers": spec.num_layers,
+            "hidden_size": spec.hidden_size,
+            "intermediate_size": spec.intermediate_size,
+            "num_heads": spec.num_heads,
+            "num_kv_heads": spec.num_kv_heads,
+            "head_dim": spec.head_dim,
+            "vocab_size": spec.vocab_size,
+            "max_seq_len": spec.max_seq_len,
+            "dtype": dtype,
+            "quantization": _describe_quantization(decoder),
+            "cache_layers": [{"num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim}],
+            "special_ids": checked.special_ids,
+            "control_token_ids": checked.control_ids,
+            "tool_markers": None,
+            "files": file_entries(staged.folder),
+        },
+        indent=2,
+    )
 
 
 def _describe_quantization(decoder: Decoder) -> dict[str, object]:
     """The commonest scheme of the graph's matrices, and those that differ, by initializer."""
-    schemes = {f"{name}.weight": module.scheme for name, module in decoder.named_modules()
-               if isinstance(module, Matrix)}
+    schemes = {
+        f"{name}.weight": module.scheme
+        for name, module in decoder.named_modules()
+        if isinstance(module, Matrix)
+    }
     default = Counter(schemes.values()).most_common(1)[0][0]
-    return {"default": default,
-            "tensors": {name: s for name, s in schemes.items() if s != default}}
+    return {"default": default, "tensors": {name: s for name, s in schemes.items() if s != default}}

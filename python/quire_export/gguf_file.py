@@ -18,8 +18,19 @@ from quire_export.weights import BLOCK, StoredMatrix
 
 _MAX_ENTRIES = 1 << 16
 _MAX_DIMS = 4
-_SCALARS = {0: "<u1", 1: "<i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4", 6: "<f4", 7: "?",
-            10: "<u8", 11: "<i8", 12: "<f8"}
+_SCALARS = {
+    0: "<u1",
+    1: "<i1",
+    2: "<u2",
+    3: "<i2",
+    4: "<u4",
+    5: "<i4",
+    6: "<f4",
+    7: "?",
+    10: "<u8",
+    11: "<i8",
+    12: "<f8",
+}
 _STRING, _ARRAY = 8, 9
 # Quantized types a package keeps as they are: GGUF type id -> scheme, bytes of a block.
 _KEPT = {2: ("q4_0", 18), 3: ("q4_1", 20), 8: ("q8_0", 34)}
@@ -56,14 +67,16 @@ class GgufFile:
             raise self._damaged(str(error)) from error
 
     def _damaged(self, what: str) -> ExportError:
-        return ExportError(f"{self.path.name} is not a readable GGUF file: {what} "
-                           f"(byte {self._at}); download it again")
+        return ExportError(
+            f"{self.path.name} is not a readable GGUF file: {what} "
+            f"(byte {self._at}); download it again"
+        )
 
     def _take(self, size: int) -> bytes:
         if size > len(self._data) - self._at:
             raise self._damaged(f"{size} bytes are missing, the file is cut off")
         start, self._at = self._at, self._at + size
-        return self._data[start:self._at]
+        return self._data[start : self._at]
 
     def _unpack(self, form: str) -> int:
         return int(struct.unpack(form, self._take(struct.calcsize(form)))[0])
@@ -127,16 +140,19 @@ class GgufFile:
         try:
             kind = GGMLQuantizationType(type_id)
         except ValueError:
-            raise ExportError(f"{self.path.name}: tensor {name!r} has the unknown type {type_id}; "
-                              "a newer exporter may know it") from None
+            raise ExportError(
+                f"{self.path.name}: tensor {name!r} has the unknown type {type_id}; "
+                "a newer exporter may know it"
+            ) from None
         block, block_bytes = GGML_QUANT_SIZES[kind]
         size = math.prod(dims) // block * block_bytes
         if name in self.tensors:
             raise self._damaged(f"tensor {name!r} appears twice")
         if min(dims) < 1 or dims[0] % block or start + size > len(self._data):
             raise self._damaged(f"tensor {name!r} lies outside the file or has a damaged shape")
-        self.tensors[name] = GgufTensor(name, type_id, kind.name, tuple(reversed(dims)), start,
-                                        start + size)
+        self.tensors[name] = GgufTensor(
+            name, type_id, kind.name, tuple(reversed(dims)), start, start + size
+        )
 
     def scheme(self, name: str) -> str | None:
         """The name of the tensor's quantization when a package can keep it, else None."""
@@ -151,16 +167,18 @@ class GgufFile:
         raw = self._bytes(tensor).reshape(rows, columns // BLOCK, block_bytes)
 
         def half(at: int) -> torch.Tensor:
-            return torch.from_numpy(raw[..., at:at + 2].copy().view(np.float16)[..., 0].copy())
+            return torch.from_numpy(raw[..., at : at + 2].copy().view(np.float16)[..., 0].copy())
 
         scale = half(0)
         minimum = half(2) if scheme == "q4_1" else None
-        packed = raw[..., 4 if scheme == "q4_1" else 2:].copy()
+        packed = raw[..., 4 if scheme == "q4_1" else 2 :].copy()
         weight = torch.from_numpy(packed.view(np.int8) if scheme == "q8_0" else packed)
         for part in (scale, minimum):
             if part is not None and not torch.isfinite(part).all():
-                raise ExportError(f"{self.path.name}: tensor {name!r} has a scale that is not "
-                                  "finite; download it again")
+                raise ExportError(
+                    f"{self.path.name}: tensor {name!r} has a scale that is not "
+                    "finite; download it again"
+                )
         return StoredMatrix(scheme, columns, weight, scale, minimum)
 
     def values(self, name: str) -> torch.Tensor:
@@ -171,8 +189,10 @@ class GgufFile:
         try:
             values = dequantize(self._raw_rows(tensor), GGMLQuantizationType(tensor.type_id))
         except NotImplementedError as error:
-            raise ExportError(f"{self.path.name}: tensor {name!r} of type {tensor.type_name} "
-                              "cannot be dequantized; use another quantization") from error
+            raise ExportError(
+                f"{self.path.name}: tensor {name!r} of type {tensor.type_name} "
+                "cannot be dequantized; use another quantization"
+            ) from error
         return torch.from_numpy(np.array(values, dtype=np.float32).reshape(tensor.shape))
 
     def _bytes(self, tensor: GgufTensor) -> np.ndarray:

@@ -28,8 +28,9 @@ def load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
         return _load_gguf(path, keep, progress)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
         # Metadata of a wrong type where a number or a list belongs.
-        raise ExportError(f"{path.name} is damaged: {type(error).__name__} {error}; "
-                          "download it again") from error
+        raise ExportError(
+            f"{path.name} is damaged: {type(error).__name__} {error}; download it again"
+        ) from error
 
 
 def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
@@ -39,19 +40,33 @@ def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
     config = family.config_of_gguf(file.metadata, frozenset(file.tensors))
     spec = _with_rope_factors(family.build_spec(config), file)
     names = _canonical_names(family, spec, file)
-    check_tensors(spec, {names.get(name, name): tensor.shape for name, tensor in
-                         file.tensors.items() if name != _ROPE_FACTORS})
+    check_tensors(
+        spec,
+        {
+            names.get(name, name): tensor.shape
+            for name, tensor in file.tensors.items()
+            if name != _ROPE_FACTORS
+        },
+    )
     tensors: Tensors = {}
     for name, canonical in progress.each(names.items(), "reading tensors", len(names)):
         order = _row_order(family, spec, name)
         tensors[canonical] = _load(file, name, keep, order)
-    info = {"kind": "gguf", "file": path.name, "sha256": sha256_of(path),
-            "license": file.metadata.get("general.license")}
+    info = {
+        "kind": "gguf",
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "license": file.metadata.get("general.license"),
+    }
     return Source(
-        name=_QUANT_SUFFIX.sub("", path.stem), spec=spec, tensors=tensors,
+        name=_QUANT_SUFFIX.sub("", path.stem),
+        spec=spec,
+        tensors=tensors,
         reference=lambda: _reference(path, config, spec),
         write_tokenizer=lambda folder: write_tokenizer(file.metadata, spec, folder),
-        info=info, special_ids=special_ids(file.metadata, spec))
+        info=info,
+        special_ids=special_ids(file.metadata, spec),
+    )
 
 
 def _with_rope_factors(spec: DecoderSpec, file: GgufFile) -> DecoderSpec:
@@ -62,8 +77,10 @@ def _with_rope_factors(spec: DecoderSpec, file: GgufFile) -> DecoderSpec:
         return spec
     factors = file.values(_ROPE_FACTORS)
     if tuple(factors.shape) != (spec.head_dim // 2,) or not (factors > 0).all():
-        raise ExportError(f"tensor {_ROPE_FACTORS} is not {spec.head_dim // 2} positive numbers; "
-                          "download the file again")
+        raise ExportError(
+            f"tensor {_ROPE_FACTORS} is not {spec.head_dim // 2} positive numbers; "
+            "download the file again"
+        )
     return replace(spec, rope=replace(spec.rope, factors=check_values(_ROPE_FACTORS, factors)))
 
 
@@ -90,8 +107,9 @@ def _row_order(family: Family, spec: DecoderSpec, name: str) -> torch.Tensor | N
     return torch.arange(rows).reshape(-1, spec.head_dim // 2, 2).transpose(1, 2).reshape(-1)
 
 
-def _load(file: GgufFile, name: str, keep: bool,
-          order: torch.Tensor | None) -> StoredMatrix | torch.Tensor:
+def _load(
+    file: GgufFile, name: str, keep: bool, order: torch.Tensor | None
+) -> StoredMatrix | torch.Tensor:
     if keep and file.scheme(name) is not None:
         stored = file.stored(name)
         return stored if order is None else stored.take_rows(order)
@@ -114,8 +132,10 @@ def _reference(path: Path, config: dict[str, object], spec: DecoderSpec) -> PreT
         del state[_ROPE_FACTORS]
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or set(missing) - {"lm_head.weight"}:
-        raise ExportError(f"transformers reads {path.name} differently: missing "
-                          f"{sorted(missing)[:3]}, unexpected {sorted(unexpected)[:3]}")
+        raise ExportError(
+            f"transformers reads {path.name} differently: missing "
+            f"{sorted(missing)[:3]}, unexpected {sorted(unexpected)[:3]}"
+        )
     model.tie_weights()
     if spec.rope.factors is not None:
         # transformers' GGUF loader leaves this tensor out.

@@ -9,19 +9,22 @@ from quire_export.spec import DecoderSpec
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
 _LLAMA3_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+")
-_GPT2_SPLIT = (
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 def _byte_level(use_regex: bool) -> dict[str, object]:
-    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
-            "use_regex": use_regex}
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": use_regex,
+    }
 
 
 def _split(pattern: str) -> dict[str, object]:
-    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated",
-            "invert": False}
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
 def _sequence(*parts: dict[str, object]) -> dict[str, object]:
@@ -33,62 +36,102 @@ _PRE_TOKENIZERS: dict[str, tuple[dict[str, object], bool]] = {
     "smollm": (_sequence({"type": "Digits", "individual_digits": True}, _byte_level(True)), False),
     "gpt-2": (_byte_level(True), False),
     "llama-bpe": (_sequence(_split(_LLAMA3_SPLIT), _byte_level(False)), True),
-    "qwen2": (_sequence(_split(_LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")),
-                        _byte_level(False)), False),
+    "qwen2": (
+        _sequence(_split(_LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")), _byte_level(False)),
+        False,
+    ),
     # llama.cpp's own default cuts four times, each time inside the pieces of the cut before.
-    "default": (_sequence(_split(r"[\p{P}\$\+<=>\^~\|]+"),
-                          _split(_GPT2_SPLIT.removesuffix(r"|\s+")), _split(r"\p{N}+"),
-                          _split("[0-9][0-9][0-9]"), _byte_level(False)), False),
+    "default": (
+        _sequence(
+            _split(r"[\p{P}\$\+<=>\^~\|]+"),
+            _split(_GPT2_SPLIT.removesuffix(r"|\s+")),
+            _split(r"\p{N}+"),
+            _split("[0-9][0-9][0-9]"),
+            _byte_level(False),
+        ),
+        False,
+    ),
 }
 _NORMALIZERS = {"qwen2": {"type": "NFC"}}
-_KNOWN_KEYS = frozenset({
-    "add_bos_token", "add_eos_token", "add_space_prefix", "bos_token_id", "cls_token_id",
-    "eom_token_id", "eos_token_id", "eot_token_id", "fim_mid_token_id", "fim_pad_token_id",
-    "fim_pre_token_id", "fim_rep_token_id", "fim_sep_token_id", "fim_suf_token_id",
-    "mask_token_id", "merges", "model", "padding_token_id", "pre", "scores",
-    "seperator_token_id", "token_type", "token_type_count", "tokens", "unknown_token_id",
-})
+_KNOWN_KEYS = frozenset(
+    {
+        "add_bos_token",
+        "add_eos_token",
+        "add_space_prefix",
+        "bos_token_id",
+        "cls_token_id",
+        "eom_token_id",
+        "eos_token_id",
+        "eot_token_id",
+        "fim_mid_token_id",
+        "fim_pad_token_id",
+        "fim_pre_token_id",
+        "fim_rep_token_id",
+        "fim_sep_token_id",
+        "fim_suf_token_id",
+        "mask_token_id",
+        "merges",
+        "model",
+        "padding_token_id",
+        "pre",
+        "scores",
+        "seperator_token_id",
+        "token_type",
+        "token_type_count",
+        "tokens",
+        "unknown_token_id",
+    }
+)
 
 
 def _check(meta: dict[str, object]) -> None:
     for key in meta:
         if key.startswith("tokenizer.ggml.") and key.split(".", 2)[2] not in _KNOWN_KEYS:
-            raise ExportError(f"GGUF: unknown key {key!r} may change the tokenizer; "
-                              "this model is not supported")
+            raise ExportError(
+                f"GGUF: unknown key {key!r} may change the tokenizer; this model is not supported"
+            )
     model = meta.get("tokenizer.ggml.model")
     if model != "gpt2":
-        raise ExportError(f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2'); "
-                          "export from the model's Hugging Face folder")
+        raise ExportError(
+            f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2'); "
+            "export from the model's Hugging Face folder"
+        )
     pre = meta.get("tokenizer.ggml.pre", "default")
     if not isinstance(pre, str) or pre not in _PRE_TOKENIZERS:
-        raise ExportError(f"GGUF: tokenizer.ggml.pre {pre!r} is not supported; known: "
-                          + ", ".join(_PRE_TOKENIZERS))
+        raise ExportError(
+            f"GGUF: tokenizer.ggml.pre {pre!r} is not supported; known: "
+            + ", ".join(_PRE_TOKENIZERS)
+        )
 
 
 def _strings(meta: dict[str, object], key: str) -> list[str]:
     value = meta.get(f"tokenizer.ggml.{key}")
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ExportError(f"GGUF: tokenizer.ggml.{key} is not a list of strings; "
-                          "download the file again")
+        raise ExportError(
+            f"GGUF: tokenizer.ggml.{key} is not a list of strings; download the file again"
+        )
     return value
 
 
 def _token_types(meta: dict[str, object], count: int) -> list[int]:
     types = meta.get("tokenizer.ggml.token_type", [_NORMAL] * count)
     if not isinstance(types, list) or len(types) != count:
-        raise ExportError("GGUF: tokenizer.ggml.token_type does not match the tokens; "
-                          "download the file again")
+        raise ExportError(
+            "GGUF: tokenizer.ggml.token_type does not match the tokens; download the file again"
+        )
     return types
 
 
 def special_ids(meta: dict[str, object], spec: DecoderSpec) -> dict[str, object]:
     """bos, eos (a list), pad and unk ids; null where the file names none."""
+
     def one(key: str) -> int | None:
         value = meta.get(f"tokenizer.ggml.{key}_token_id")
         limit = min(spec.vocab_size, len(meta.get("tokenizer.ggml.tokens", [])) or spec.vocab_size)
         if value is not None and (not isinstance(value, int) or not 0 <= value < limit):
-            raise ExportError(f"GGUF: {key}_token_id {value!r} is outside the vocabulary; "
-                              "download the file again")
+            raise ExportError(
+                f"GGUF: {key}_token_id {value!r} is outside the vocabulary; download the file again"
+            )
         return value
 
     ends = (one("eos"), one("eot"), one("eom"))
@@ -107,22 +150,49 @@ def tokenizer_json(meta: dict[str, object]) -> dict[str, object]:
     if len(vocab) != len(tokens):
         raise ExportError("GGUF: two tokens have the same text; download the file again")
     added = [
-        {"id": i, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
-         "normalized": False, "special": kind != _USER_DEFINED}
+        {
+            "id": i,
+            "content": token,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": kind != _USER_DEFINED,
+        }
         for i, (token, kind) in enumerate(zip(tokens, types, strict=True))
-        if kind in (_CONTROL, _UNKNOWN, _USER_DEFINED)]
+        if kind in (_CONTROL, _UNKNOWN, _USER_DEFINED)
+    ]
     pairs = [merge.split(" ") for merge in merges]
     if any(len(pair) != 2 for pair in pairs):
         raise ExportError("GGUF: a merge is not two tokens; download the file again")
-    model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
-             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False,
-             "ignore_merges": ignore_merges, "vocab": vocab, "merges": pairs}
-    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
-            "normalizer": _NORMALIZERS.get(pre), "pre_tokenizer": pre_tokenizer,
-            "post_processor": _post_processor(meta, tokens),
-            "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True,
-                        "use_regex": True},
-            "model": model}
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": ignore_merges,
+        "vocab": vocab,
+        "merges": pairs,
+    }
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": _NORMALIZERS.get(pre),
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": _post_processor(meta, tokens),
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": True,
+            "trim_offsets": True,
+            "use_regex": True,
+        },
+        "model": model,
+    }
 
 
 def _adds_bos(meta: dict[str, object]) -> bool:
@@ -134,8 +204,11 @@ def _adds_bos(meta: dict[str, object]) -> bool:
 def _post_processor(meta: dict[str, object], tokens: list[str]) -> dict[str, object] | None:
     """Adds the beginning and end tokens the file asks for around a text."""
     before = meta.get("tokenizer.ggml.bos_token_id") if _adds_bos(meta) else None
-    after = (meta.get("tokenizer.ggml.eos_token_id")
-             if meta.get("tokenizer.ggml.add_eos_token") else None)
+    after = (
+        meta.get("tokenizer.ggml.eos_token_id")
+        if meta.get("tokenizer.ggml.add_eos_token")
+        else None
+    )
     if before is None and after is None:
         return None
 
@@ -145,11 +218,13 @@ def _post_processor(meta: dict[str, object], tokens: list[str]) -> dict[str, obj
     single = [item(before)] if before is not None else []
     single.append({"Sequence": {"id": "A", "type_id": 0}})
     single += [item(after)] if after is not None else []
-    special = {tokens[i]: {"id": tokens[i], "ids": [i], "tokens": [tokens[i]]}
-               for i in (before, after) if i is not None}
+    special = {
+        tokens[i]: {"id": tokens[i], "ids": [i], "tokens": [tokens[i]]}
+        for i in (before, after)
+        if i is not None
+    }
     pair = [*single, {"Sequence": {"id": "B", "type_id": 1}}]
-    return {"type": "TemplateProcessing", "single": single, "pair": pair,
-            "special_tokens": special}
+    return {"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": special}
 
 
 def write_tokenizer(meta: dict[str, object], spec: DecoderSpec, folder: Path) -> None:
@@ -163,19 +238,25 @@ def write_tokenizer(meta: dict[str, object], spec: DecoderSpec, folder: Path) ->
     tokens = list(tokenizer["model"]["vocab"])
     ids = special_ids(meta, spec)
     config: dict[str, object] = {
-        "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
         "model_max_length": spec.max_seq_len,
         "add_bos_token": _adds_bos(meta),
-        "added_tokens_decoder": {str(t["id"]): {k: v for k, v in t.items() if k != "id"}
-                                 for t in tokenizer["added_tokens"]},
+        "added_tokens_decoder": {
+            str(t["id"]): {k: v for k, v in t.items() if k != "id"}
+            for t in tokenizer["added_tokens"]
+        },
     }
     eos = ids["eos"][0] if ids["eos"] else None
-    for name, token_id in (("bos", ids["bos"]), ("eos", eos), ("pad", ids["pad"]),
-                           ("unk", ids["unk"])):
+    for name, token_id in (
+        ("bos", ids["bos"]),
+        ("eos", eos),
+        ("pad", ids["pad"]),
+        ("unk", ids["unk"]),
+    ):
         if token_id is not None:
             config[f"{name}_token"] = tokens[token_id]
-    generation = {f"{name}_token_id": ids[name] for name in ("bos", "pad")
-                  if ids[name] is not None}
+    generation = {f"{name}_token_id": ids[name] for name in ("bos", "pad") if ids[name] is not None}
     if ids["eos"]:
         generation["eos_token_id"] = ids["eos"] if len(ids["eos"]) > 1 else eos
     _dump(folder / "tokenizer.json", tokenizer)

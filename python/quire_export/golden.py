@@ -49,8 +49,9 @@ class PackageTokenizer:
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # the library raises bare Exception
-            raise ExportError(f"tokenizer.json cannot be read: {error}; "
-                              "check the source's tokenizer files") from error
+            raise ExportError(
+                f"tokenizer.json cannot be read: {error}; check the source's tokenizer files"
+            ) from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._folder = folder
@@ -60,8 +61,10 @@ class PackageTokenizer:
         self.specials = [added[i].content for i in self.control_ids]
         largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
         if largest >= vocab_size:
-            raise ExportError(f"the tokenizer knows id {largest}, but the model has only "
-                              f"{vocab_size} logits; tokenizer and model do not belong together")
+            raise ExportError(
+                f"the tokenizer knows id {largest}, but the model has only "
+                f"{vocab_size} logits; tokenizer and model do not belong together"
+            )
 
     def id_of(self, token: str) -> int | None:
         """The id of a whole token."""
@@ -75,34 +78,49 @@ class PackageTokenizer:
         """Entries of golden.json's `tokenizer`."""
         texts = [(text, False) for text in TEXTS if not any(t in text for t in self.added)]
         texts += [(text, True) for text in (*TEXTS[13:17], *special_texts(self.specials))]
-        return [{"text": text, "special": special, "ids": self.encode(text, special)}
-                for text, special in texts]
+        return [
+            {"text": text, "special": special, "ids": self.encode(text, special)}
+            for text, special in texts
+        ]
 
     def chats(self) -> list[dict[str, object]]:
         """Entries of golden.json's `chat`; empty without a chat template."""
         if not (self._folder / "chat_template.jinja").is_file():
             return []
         renderer = transformers.PreTrainedTokenizerFast.from_pretrained(
-            self._folder, local_files_only=True)
+            self._folder, local_files_only=True
+        )
         made = []
         for messages in CHAT_MESSAGES:
             try:
                 text = renderer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True)
+                    messages, tokenize=False, add_generation_prompt=True
+                )
             except Exception as error:  # a template may raise anything
-                raise ExportError(f"chat template fails on an ordinary chat: {error}; "
-                                  "check the source's template") from error
-            made.append({"messages": messages, "add_generation_prompt": True, "text": text,
-                         "ids": self.encode(text, special=False)})
+                raise ExportError(
+                    f"chat template fails on an ordinary chat: {error}; check the source's template"
+                ) from error
+            made.append(
+                {
+                    "messages": messages,
+                    "add_generation_prompt": True,
+                    "text": text,
+                    "ids": self.encode(text, special=False),
+                }
+            )
         return made
 
 
-def prompt_ids(spec: DecoderSpec, tokenizer: PackageTokenizer | None, bos: int | None,
-               chats: list[dict[str, object]]) -> list[tuple[str, list[int]]]:
+def prompt_ids(
+    spec: DecoderSpec,
+    tokenizer: PackageTokenizer | None,
+    bos: int | None,
+    chats: list[dict[str, object]],
+) -> list[tuple[str, list[int]]]:
     """Names and ids of the golden prompts; each leaves room for at least one more token."""
     if tokenizer is not None:
         text = tokenizer.encode(PROSE, special=False)
-        text = (text * (1 + _PROMPT_LENGTHS[-1] // max(len(text), 1)))
+        text = text * (1 + _PROMPT_LENGTHS[-1] // max(len(text), 1))
     else:
         rng = np.random.default_rng(11)
         text = rng.integers(0, spec.vocab_size, _PROMPT_LENGTHS[-1]).tolist()
@@ -113,8 +131,13 @@ def prompt_ids(spec: DecoderSpec, tokenizer: PackageTokenizer | None, bos: int |
     return [(name, ids) for name, ids in prompts if 0 < len(ids) < spec.max_seq_len]
 
 
-def answer(model: PreTrainedModel, prompts: list[tuple[str, list[int]]], spec: DecoderSpec,
-           eos: list[int], progress: Progress) -> list[Prompt]:
+def answer(
+    model: PreTrainedModel,
+    prompts: list[tuple[str, list[int]]],
+    spec: DecoderSpec,
+    eos: list[int],
+    progress: Progress,
+) -> list[Prompt]:
     """The source model's logits and greedy continuation of each prompt."""
     answers = []
     for name, ids in progress.each(prompts, "asking the source model", len(prompts)):
@@ -124,15 +147,19 @@ def answer(model: PreTrainedModel, prompts: list[tuple[str, list[int]]], spec: D
 
 
 @torch.inference_mode()
-def _answer_one(model: PreTrainedModel, prompt: tuple[str, list[int]], room: int,
-                eos: list[int]) -> Prompt:
+def _answer_one(
+    model: PreTrainedModel, prompt: tuple[str, list[int]], room: int, eos: list[int]
+) -> Prompt:
     name, ids = prompt
     out = model(input_ids=torch.tensor([ids]), use_cache=True)
     rows = [out.logits[0]]
     greedy = [int(out.logits[0, -1].argmax())]
     while len(greedy) < room and greedy[-1] not in eos:
-        out = model(input_ids=torch.tensor([[greedy[-1]]]), use_cache=True,
-                    past_key_values=out.past_key_values)
+        out = model(
+            input_ids=torch.tensor([[greedy[-1]]]),
+            use_cache=True,
+            past_key_values=out.past_key_values,
+        )
         rows.append(out.logits[0])
         greedy.append(int(out.logits[0, -1].argmax()))
     return Prompt(name, ids, greedy, torch.cat(rows).float().numpy())
@@ -142,13 +169,18 @@ def prompt_entry(prompt: Prompt) -> dict[str, object]:
     """An entry of golden.json's `prompts`."""
     distances = gaps(prompt.logits)
     positions = []
-    for row, gap in zip(prompt.logits[:len(prompt.ids)], distances, strict=False):
+    for row, gap in zip(prompt.logits[: len(prompt.ids)], distances, strict=False):
         best = np.argsort(-row, kind="stable")[:TOP_IDS]
-        positions.append({"top_ids": best.tolist(), "top_logits": _short(row[best]),
-                          "gap": _short([gap])[0]})
-    deciding = distances[len(prompt.ids) - 1:]
-    return {"name": prompt.name, "ids": prompt.ids, "positions": positions,
-            "greedy": {"ids": prompt.greedy, "gaps": _short(deciding)}}
+        positions.append(
+            {"top_ids": best.tolist(), "top_logits": _short(row[best]), "gap": _short([gap])[0]}
+        )
+    deciding = distances[len(prompt.ids) - 1 :]
+    return {
+        "name": prompt.name,
+        "ids": prompt.ids,
+        "positions": positions,
+        "greedy": {"ids": prompt.greedy, "gaps": _short(deciding)},
+    }
 
 
 def _short(values: np.ndarray | list[float]) -> list[float]:

@@ -12,11 +12,21 @@ from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.families import family_of_config
 from quire_export.progress import Progress
 from quire_export.source import (
-    Source, check_tensors, check_values, eos_list, read_json, sha256_of,
+    Source,
+    check_tensors,
+    check_values,
+    eos_list,
+    read_json,
+    sha256_of,
 )
 
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
-                    "special_tokens_map.json", "added_tokens.json")
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 # Buffers old checkpoints carry; they follow from the configuration.
 _DERIVED_SUFFIX = ".self_attn.rotary_emb.inv_freq"
 
@@ -34,14 +44,24 @@ def load_folder(folder: Path, progress: Progress) -> Source:
         _check_tied(found)
         derived.add("lm_head.weight")
     check_tensors(spec, {name: tuple(t.shape) for name, t in found.items()}, derived)
-    tensors: Tensors = {name: check_values(name, found[name].float())
-                        for name in spec.tensor_shapes()}
-    info = {"kind": "huggingface", "file": folder.name, "sha256": _fingerprint(folder, files),
-            "license": _license(folder)}
-    return Source(name=folder.name, spec=spec, tensors=tensors,
-                  reference=lambda: _reference(folder),
-                  write_tokenizer=lambda target: _copy_tokenizer(folder, target),
-                  info=info, special_ids=_special_ids(folder, config, spec.vocab_size))
+    tensors: Tensors = {
+        name: check_values(name, found[name].float()) for name in spec.tensor_shapes()
+    }
+    info = {
+        "kind": "huggingface",
+        "file": folder.name,
+        "sha256": _fingerprint(folder, files),
+        "license": _license(folder),
+    }
+    return Source(
+        name=folder.name,
+        spec=spec,
+        tensors=tensors,
+        reference=lambda: _reference(folder),
+        write_tokenizer=lambda target: _copy_tokenizer(folder, target),
+        info=info,
+        special_ids=_special_ids(folder, config, spec.vocab_size),
+    )
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -56,11 +76,14 @@ def _weight_files(folder: Path) -> list[Path]:
                 raise ExportError(f"{index.name} has no weight_map; download the model again")
             names = sorted({str(shard) for shard in shards.values()})
             if any(Path(shard).name != shard for shard in names):
-                raise ExportError(f"{index.name} names a file outside its folder; "
-                                  "do not trust this model")
+                raise ExportError(
+                    f"{index.name} names a file outside its folder; do not trust this model"
+                )
             return [folder / shard for shard in names]
-    raise ExportError(f"{folder} has neither model.safetensors nor pytorch_model.bin; "
-                      "give a complete model folder or a GGUF file")
+    raise ExportError(
+        f"{folder} has neither model.safetensors nor pytorch_model.bin; "
+        "give a complete model folder or a GGUF file"
+    )
 
 
 def _tensors(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
@@ -83,8 +106,9 @@ def _tensors(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
             raise ExportError(f"{path.name} holds no dictionary of tensors; check the file")
         for name, tensor in loaded.items():
             if not isinstance(name, str) or not isinstance(tensor, torch.Tensor) or name in seen:
-                raise ExportError(f"{path.name}: entry {name!r} is no tensor or appears twice; "
-                                  "check the file")
+                raise ExportError(
+                    f"{path.name}: entry {name!r} is no tensor or appears twice; check the file"
+                )
             seen.add(name)
             yield name, tensor
 
@@ -97,16 +121,19 @@ def _unreadable(path: Path, error: Exception) -> ExportError:
 def _check_tied(found: dict[str, torch.Tensor]) -> None:
     head, table = found.get("lm_head.weight"), found.get("model.embed_tokens.weight")
     if head is not None and table is not None and not torch.equal(head, table):
-        raise ExportError("tie_word_embeddings is true but lm_head.weight differs from the "
-                          "embedding; set it to false in config.json if the head is its own")
+        raise ExportError(
+            "tie_word_embeddings is true but lm_head.weight differs from the "
+            "embedding; set it to false in config.json if the head is its own"
+        )
 
 
 def _fingerprint(folder: Path, files: list[Path]) -> str:
     """SHA-256 over the `sha256sum` listing of config.json and the weight files."""
     import hashlib
 
-    listing = "".join(f"{sha256_of(path)}  {path.name}\n"
-                      for path in (folder / "config.json", *files))
+    listing = "".join(
+        f"{sha256_of(path)}  {path.name}\n" for path in (folder / "config.json", *files)
+    )
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
@@ -139,12 +166,18 @@ def _special_ids(folder: Path, config: dict[str, object], vocab_size: int) -> di
         ids = eos_list(merged.get(key))
         return ids[0] if ids and ids[0] >= 0 else None
 
-    ids = {"bos": one("bos_token_id"), "eos": eos_list(merged.get("eos_token_id")),
-           "pad": one("pad_token_id"), "unk": one("unk_token_id")}
+    ids = {
+        "bos": one("bos_token_id"),
+        "eos": eos_list(merged.get("eos_token_id")),
+        "pad": one("pad_token_id"),
+        "unk": one("unk_token_id"),
+    }
     for name, value in ids.items():
         if any(not 0 <= i < vocab_size for i in eos_list(value)):
-            raise ExportError(f"config: the {name} token id {value} is outside the vocabulary "
-                              f"of {vocab_size}; check the file")
+            raise ExportError(
+                f"config: the {name} token id {value} is outside the vocabulary "
+                f"of {vocab_size}; check the file"
+            )
     return ids
 
 
@@ -155,14 +188,16 @@ def _copy_tokenizer(folder: Path, target: Path) -> None:
             if name != "chat_template.jinja":
                 read_json(folder / name)  # bounded, and JSON at all
             shutil.copyfile(folder / name, target / name)
-    has_old_layout = any((folder / name).is_file()
-                         for name in ("tokenizer.model", "vocab.json", "merges.txt"))
+    has_old_layout = any(
+        (folder / name).is_file() for name in ("tokenizer.model", "vocab.json", "merges.txt")
+    )
     if not (target / "tokenizer.json").is_file() and has_old_layout:
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True,
-                                                      trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
             tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
         except Exception as error:  # third-party converters raise anything
             raise _unreadable(folder / "tokenizer", error) from error
@@ -188,8 +223,12 @@ def _reference(folder: Path) -> PreTrainedModel:
 
     try:
         return AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, weights_only=True,
-            trust_remote_code=False).eval()
+            folder,
+            dtype=torch.float32,
+            local_files_only=True,
+            weights_only=True,
+            trust_remote_code=False,
+        ).eval()
     except Exception as error:  # third-party loaders raise anything
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise ExportError(f"transformers cannot load {folder}: {cause}", EXIT_OTHER) from error

@@ -40,9 +40,15 @@ def build_paged_graph(decoder: Decoder, opset: int) -> ir.Model:
     inputs, free = example_inputs(num_layers)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            PagedGraph(decoder).eval(), inputs, dynamo=True, dynamic_shapes=free,
-            input_names=input_names(num_layers), output_names=["logits"], opset_version=opset,
-            verbose=False)
+            PagedGraph(decoder).eval(),
+            inputs,
+            dynamo=True,
+            dynamic_shapes=free,
+            input_names=input_names(num_layers),
+            output_names=["logits"],
+            opset_version=opset,
+            verbose=False,
+        )
     model = program.model
     _tidy(model)
     return model
@@ -65,8 +71,11 @@ def _tidy(model: ir.Model) -> None:
         for value in node.outputs:
             value.metadata_props.clear()
         if node.domain != "quire" and node.op_type not in ("Add", "Gather", "Concat"):
-            raise ExportError(f"internal: the exporter emitted an unexpected {node.op_type} node; "
-                              "install the torch version of requirements.txt", EXIT_OTHER)
+            raise ExportError(
+                f"internal: the exporter emitted an unexpected {node.op_type} node; "
+                "install the torch version of requirements.txt",
+                EXIT_OTHER,
+            )
 
 
 def _name_nodes(graph: ir.Graph) -> None:
@@ -101,6 +110,12 @@ def write_model(model: ir.Model, folder: Path) -> None:
             offset = data.tell()
             data.write(tensor.tobytes())
             value.const_value = ir.ExternalTensor(
-                DATA_FILE, offset, data.tell() - offset, tensor.dtype, shape=tensor.shape,
-                name=value.name, base_dir=str(folder))
+                DATA_FILE,
+                offset,
+                data.tell() - offset,
+                tensor.dtype,
+                shape=tensor.shape,
+                name=value.name,
+                base_dir=str(folder),
+            )
     (folder / GRAPH_FILE).write_bytes(ir.to_proto(model).SerializeToString(deterministic=True))

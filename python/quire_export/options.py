@@ -41,14 +41,18 @@ class ExportOptions:
         if self.cache != "paged":
             raise UsageError(f"--cache {self.cache} is not available yet; use --cache paged")
         if self.source is not None:
-            raise UsageError("--source chooses a nanochat checkpoint, which this version "
-                             "cannot read yet; leave it out")
+            raise UsageError(
+                "--source chooses a nanochat checkpoint, which this version "
+                "cannot read yet; leave it out"
+            )
         if not MIN_OPSET <= self.opset <= MAX_OPSET:
-            raise UsageError(f"--opset {self.opset} is out of range; "
-                             f"choose {MIN_OPSET} to {MAX_OPSET}")
+            raise UsageError(
+                f"--opset {self.opset} is out of range; choose {MIN_OPSET} to {MAX_OPSET}"
+            )
         if self.max_seq_len is not None and self.max_seq_len < 1:
-            raise UsageError(f"--max-seq-len {self.max_seq_len} is not positive; "
-                             "give a number of tokens")
+            raise UsageError(
+                f"--max-seq-len {self.max_seq_len} is not positive; give a number of tokens"
+            )
 
 
 def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:

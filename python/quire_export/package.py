@@ -39,18 +39,24 @@ def staged_folder(destination: Path, force: bool, weight_bytes: int) -> Iterator
         staged = None
     except OSError as error:
         if error.errno in _NO_SPACE:
-            raise ExportError(_too_small(destination, needed) + " nothing was left behind",
-                              EXIT_OTHER) from error
-        raise ExportError(f"cannot write {destination}: {error.strerror or error}; "
-                          "choose a folder you can write to", EXIT_OTHER) from error
+            raise ExportError(
+                _too_small(destination, needed) + " nothing was left behind", EXIT_OTHER
+            ) from error
+        raise ExportError(
+            f"cannot write {destination}: {error.strerror or error}; "
+            "choose a folder you can write to",
+            EXIT_OTHER,
+        ) from error
     finally:
         if staged is not None:
             shutil.rmtree(staged, ignore_errors=True)
 
 
 def _too_small(destination: Path, needed: int) -> str:
-    return (f"no space for {destination}: about {needed} bytes are needed; "
-            "free some or choose another disk:")
+    return (
+        f"no space for {destination}: about {needed} bytes are needed; "
+        "free some or choose another disk:"
+    )
 
 
 def _make_durable(folder: Path) -> None:
@@ -86,9 +92,10 @@ def write_json(path: Path, value: dict[str, object], indent: int | None = None) 
 
 def file_entries(folder: Path) -> dict[str, dict[str, object]]:
     """Size and checksums of every file of the folder, for model_info.json."""
-    return {path.name: {"size": path.stat().st_size, "xxh3_128": _xxh3(path),
-                        "sha256": sha256_of(path)}
-            for path in sorted(folder.iterdir())}
+    return {
+        path.name: {"size": path.stat().st_size, "xxh3_128": _xxh3(path), "sha256": sha256_of(path)}
+        for path in sorted(folder.iterdir())
+    }
 
 
 def _xxh3(path: Path) -> str:

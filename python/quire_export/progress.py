@@ -17,5 +17,8 @@ class Progress:
 
     def each(self, items: Iterable[T], what: str, total: int) -> Iterator[T]:
         """Passes `items` through, counting them under the heading `what`."""
-        return iter(tqdm(items, desc=f"quire-export: {what}", total=total, leave=False,
-                         disable=self._disable))
+        return iter(
+            tqdm(
+                items, desc=f"quire-export: {what}", total=total, leave=False, disable=self._disable
+            )
+        )

@@ -24,8 +24,13 @@ def unpack(weight: np.ndarray, bits: int, has_min: bool) -> np.ndarray:
     return q if has_min else q - np.int8(8)
 
 
-def dequantize(weight: np.ndarray, scale: np.ndarray | None, minimum: np.ndarray | None,
-               bits: int, columns: int) -> np.ndarray:
+def dequantize(
+    weight: np.ndarray,
+    scale: np.ndarray | None,
+    minimum: np.ndarray | None,
+    bits: int,
+    columns: int,
+) -> np.ndarray:
     """A stored matrix as float32 [N, K]."""
     if bits >= 16:
         return np.asarray(weight, dtype=np.float32)
@@ -57,7 +62,10 @@ class Linear(_QuireOp):
 
     arithmetic = "exact"
 
-    def _run(self, x, weight, scale=None, minimum=None, bias=None, **attributes):  # noqa: ANN
+    def _run(
+        self, x: np.ndarray, *stored: np.ndarray | None, **attributes: int
+    ) -> tuple[np.ndarray]:
+        weight, scale, minimum, bias = (*stored, None, None, None)[:4]
         bits, columns = attributes["bits"], attributes["K"]
         if self.arithmetic == "exact" or bits >= 16:
             if not hasattr(self, "_matrix"):
@@ -68,8 +76,9 @@ class Linear(_QuireOp):
         return (y.astype(np.float32) if bias is None else (y + bias).astype(np.float32),)
 
     @staticmethod
-    def _canonical(x: np.ndarray, q: np.ndarray, scale: np.ndarray,
-                   minimum: np.ndarray | None) -> np.ndarray:
+    def _canonical(
+        x: np.ndarray, q: np.ndarray, scale: np.ndarray, minimum: np.ndarray | None
+    ) -> np.ndarray:
         """The documented sum over blocks; products of a block are exact in float32."""
         xq, sx = quantize_rows(x)
         y = np.zeros((len(x), len(q)), np.float32)
@@ -85,15 +94,18 @@ class Linear(_QuireOp):
 class Embedding(_QuireOp):
     """Rows of a stored matrix."""
 
-    def _run(self, ids, weight, scale=None, minimum=None, **attributes):  # noqa: ANN
-        picked = [None if part is None else part[ids] for part in (weight, scale, minimum)]
+    def _run(
+        self, ids: np.ndarray, *stored: np.ndarray | None, **attributes: int
+    ) -> tuple[np.ndarray]:
+        parts = (*stored, None, None)[:3]
+        picked = [None if part is None else part[ids] for part in parts]
         return (dequantize(*picked, attributes["bits"], attributes["K"]),)
 
 
 class RMSNorm(_QuireOp):
     """x over its root mean square, times the weight."""
 
-    def _run(self, x, weight, epsilon=None):  # noqa: ANN
+    def _run(self, x: np.ndarray, weight: np.ndarray, epsilon: float) -> tuple[np.ndarray]:
         mean = np.mean(np.square(x.astype(np.float64)), axis=-1, keepdims=True)
         return ((x / np.sqrt(mean + epsilon) * weight).astype(np.float32),)
 
@@ -101,7 +113,7 @@ class RMSNorm(_QuireOp):
 class SwiGLU(_QuireOp):
     """silu(gate) * up of gate and up side by side."""
 
-    def _run(self, x):  # noqa: ANN
+    def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
         gate, up = np.split(x.astype(np.float64), 2, axis=-1)
         with np.errstate(over="ignore"):
             return ((gate / (1 + np.exp(-gate)) * up).astype(np.float32),)
@@ -110,17 +122,16 @@ class SwiGLU(_QuireOp):
 class PagedAttention(_QuireOp):
     """Causal attention over a block table. Caches are read as float32 [blocks, 16, Hkv, D]."""
 
-    def _run(self, query, key, value, key_cache, value_cache, cumulative, past, table,  # noqa: ANN
-             cos, sin, head_sink=None, **attributes):
-        _check_attributes(attributes, head_sink)
+    def _run(self, *inputs: np.ndarray | None, **attributes: float) -> tuple[np.ndarray]:
+        query, key, value, *caches, cumulative, past, table, cos, sin = inputs[:10]
+        _check_attributes(attributes, inputs[10:])
         heads, kv_heads = attributes["num_heads"], attributes["kv_num_heads"]
         if key is None:
             size = query.shape[1] // (heads + 2 * kv_heads)
             cuts = [heads * size, (heads + kv_heads) * size]
             query, key, value = np.split(query, cuts, axis=1)
         size = query.shape[1] // heads
-        caches = [c.view(np.float32).reshape(len(c), -1, kv_heads, size)
-                  for c in (key_cache, value_cache)]
+        caches = [c.view(np.float32).reshape(len(c), -1, kv_heads, size) for c in caches]
         out = np.empty((len(query), heads, size), np.float32)
         for b, begin in enumerate(past):
             rows = slice(cumulative[b], cumulative[b + 1])
@@ -132,24 +143,31 @@ class PagedAttention(_QuireOp):
             for cache, new in zip(caches, (k, value[rows].reshape(k.shape)), strict=True):
                 block = cache.shape[1]
                 cache[table[b][positions // block], positions % block] = new
-            out[rows] = _attend(q, [_gather(c, table[b], begin + len(q)) for c in caches],
-                                positions, attributes["scale"])
+            out[rows] = _attend(
+                q,
+                [_gather(c, table[b], begin + len(q)) for c in caches],
+                positions,
+                attributes["scale"],
+            )
         return (out.reshape(len(query), -1),)
 
 
-def _check_attributes(attributes: dict[str, object], head_sink: object) -> None:
+def _check_attributes(attributes: dict[str, float], head_sink: tuple[object, ...]) -> None:
+    """Refuses what this oracle does not compute."""
     expected = {"softcap": 0.0, "local_window_size": -1, "do_rotary": 1, "rotary_interleaved": 0}
     for name, value in expected.items():
-        if attributes[name] != value or head_sink is not None:
+        if attributes[name] != value:
             raise NotImplementedError(f"PagedAttention with {name} = {attributes[name]}")
+    if any(sink is not None for sink in head_sink):
+        raise NotImplementedError("PagedAttention with head_sink")
 
 
 def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
     """x [T, heads, D] turned by cos and sin [T, R/2], halves convention."""
     half = cos.shape[1]
-    low, high = x[..., :half], x[..., half:2 * half]
+    low, high = x[..., :half], x[..., half : 2 * half]
     c, s = cos[:, None], sin[:, None]
-    return np.concatenate([low * c - high * s, high * c + low * s, x[..., 2 * half:]], axis=-1)
+    return np.concatenate([low * c - high * s, high * c + low * s, x[..., 2 * half :]], axis=-1)
 
 
 def _gather(cache: np.ndarray, table: np.ndarray, length: int) -> np.ndarray:
@@ -158,8 +176,7 @@ def _gather(cache: np.ndarray, table: np.ndarray, length: int) -> np.ndarray:
     return cache[table[positions // cache.shape[1]], positions % cache.shape[1]]
 
 
-def _attend(q: np.ndarray, kv: list[np.ndarray], positions: np.ndarray,
-            scale: float) -> np.ndarray:
+def _attend(q: np.ndarray, kv: list[np.ndarray], positions: np.ndarray, scale: float) -> np.ndarray:
     """Softmax attention of q [T, H, D] at `positions` over keys and values [S, Hkv, D]."""
     k, v = (np.repeat(x, q.shape[1] // x.shape[1], axis=1).transpose(1, 0, 2) for x in kv)
     scores = (q.transpose(1, 0, 2) @ k.transpose(0, 2, 1)).astype(np.float64)
@@ -204,8 +221,9 @@ class ReferenceGraph:
         table = np.full((len(sequences), max(counts)), -1, np.int32)
         for b, count in enumerate(counts):
             table[b, :count], free = free[:count], free[count:]
-        caches = {name: np.zeros((sum(counts), self._block_bytes), np.uint8)
-                  for name in self._caches}
+        caches = {
+            name: np.zeros((sum(counts), self._block_bytes), np.uint8) for name in self._caches
+        }
         firsts = [len(s) // 2 if split else 0 for s in sequences]
         steps = [(s[:f], 0) for s, f in zip(sequences, firsts, strict=True)]
         rests = [(s[f:], f) for s, f in zip(sequences, firsts, strict=True)]
@@ -213,8 +231,9 @@ class ReferenceGraph:
         parts.append(self._step(rests, table, caches))
         return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
 
-    def _step(self, batch: list[tuple[list[int], int]], table: np.ndarray,
-              caches: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def _step(
+        self, batch: list[tuple[list[int], int]], table: np.ndarray, caches: dict[str, np.ndarray]
+    ) -> list[np.ndarray]:
         """One step of (tokens, past length) pairs; logits of every token."""
         ids = np.array([i for tokens, _ in batch for i in tokens], np.int64)
         ends = np.cumsum([len(tokens) for tokens, _ in batch])

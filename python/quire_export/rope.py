@@ -32,7 +32,8 @@ def _llama3(inv_freq: torch.Tensor, rope: RopeSpec) -> torch.Tensor:
     wavelength = 2 * math.pi / inv_freq
     slowed = torch.where(wavelength > low_wavelength, inv_freq / rope.factor, inv_freq)
     blend = (old_length / wavelength - rope.low_freq_factor) / (
-        rope.high_freq_factor - rope.low_freq_factor)
+        rope.high_freq_factor - rope.low_freq_factor
+    )
     blended = (1 - blend) * slowed / rope.factor + blend * slowed
     between = (wavelength >= high_wavelength) & (wavelength <= low_wavelength)
     return torch.where(between, blended, slowed)

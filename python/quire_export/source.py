@@ -40,8 +40,9 @@ def read_json(path: Path, limit: int = _MAX_JSON_BYTES) -> dict[str, object]:
     try:
         size = path.stat().st_size
         if size > limit:
-            raise ExportError(f"{path.name} has {size} bytes, more than {limit}; "
-                              "it is no file of this kind")
+            raise ExportError(
+                f"{path.name} has {size} bytes, more than {limit}; it is no file of this kind"
+            )
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ExportError(f"cannot read {path}: {error.strerror}; check the folder") from error
@@ -58,28 +59,33 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def check_tensors(spec: DecoderSpec, shapes: dict[str, tuple[int, ...]],
-                  harmless: Iterable[str] = ()) -> None:
+def check_tensors(
+    spec: DecoderSpec, shapes: dict[str, tuple[int, ...]], harmless: Iterable[str] = ()
+) -> None:
     """Refuses missing, misshapen and unknown tensors, by canonical name."""
     expected = spec.tensor_shapes()
     for name, shape in expected.items():
         if name not in shapes:
             raise ExportError(f"tensor {name} is missing; the model's files are incomplete")
         if tuple(shapes[name]) != shape:
-            raise ExportError(f"tensor {name} has shape {list(shapes[name])}, expected "
-                              f"{list(shape)}; files and configuration do not belong together")
+            raise ExportError(
+                f"tensor {name} has shape {list(shapes[name])}, expected "
+                f"{list(shape)}; files and configuration do not belong together"
+            )
     allowed = set(harmless)
     for name in shapes:
         if name not in expected and name not in allowed:
-            raise ExportError(f"tensor {name} is unknown and would be ignored; "
-                              "this model is not supported")
+            raise ExportError(
+                f"tensor {name} is unknown and would be ignored; this model is not supported"
+            )
 
 
 def check_values(name: str, values: torch.Tensor) -> torch.Tensor:
     """`values` as they are, once known to be finite."""
     if not torch.isfinite(values).all():
-        raise ExportError(f"tensor {name} holds values that are not finite; "
-                          "check the source's files")
+        raise ExportError(
+            f"tensor {name} holds values that are not finite; check the source's files"
+        )
     return values
 
 

@@ -41,20 +41,33 @@ class DecoderSpec:
     rope: RopeSpec
 
     def __post_init__(self) -> None:
-        limits = {"num_layers": 4096, "hidden_size": 1 << 20, "intermediate_size": 1 << 22,
-                  "num_heads": 1 << 16, "num_kv_heads": 1 << 16, "head_dim": 1 << 14,
-                  "vocab_size": 1 << 24, "max_seq_len": 1 << 24}
+        limits = {
+            "num_layers": 4096,
+            "hidden_size": 1 << 20,
+            "intermediate_size": 1 << 22,
+            "num_heads": 1 << 16,
+            "num_kv_heads": 1 << 16,
+            "head_dim": 1 << 14,
+            "vocab_size": 1 << 24,
+            "max_seq_len": 1 << 24,
+        }
         for name, limit in limits.items():
             value = getattr(self, name)
             if not 1 <= value <= limit:
-                raise ExportError(f"config: {name} is {value}, which is not between 1 and {limit}; "
-                                  "the model's configuration is damaged")
+                raise ExportError(
+                    f"config: {name} is {value}, which is not between 1 and {limit}; "
+                    "the model's configuration is damaged"
+                )
         if self.num_heads % self.num_kv_heads:
-            raise ExportError(f"config: {self.num_heads} heads cannot share {self.num_kv_heads} "
-                              "key-value heads evenly; the model's configuration is damaged")
+            raise ExportError(
+                f"config: {self.num_heads} heads cannot share {self.num_kv_heads} "
+                "key-value heads evenly; the model's configuration is damaged"
+            )
         if self.head_dim % 2:
-            raise ExportError(f"config: head_dim {self.head_dim} is odd, which rotary embedding "
-                              "cannot split; this model is not supported")
+            raise ExportError(
+                f"config: head_dim {self.head_dim} is odd, which rotary embedding "
+                "cannot split; this model is not supported"
+            )
 
     @property
     def q_rows(self) -> int:
@@ -73,7 +86,9 @@ class DecoderSpec:
         """
         e, i = self.hidden_size, self.intermediate_size
         shapes: dict[str, tuple[int, ...]] = {
-            "model.embed_tokens.weight": (self.vocab_size, e), "model.norm.weight": (e,)}
+            "model.embed_tokens.weight": (self.vocab_size, e),
+            "model.norm.weight": (e,),
+        }
         if not self.tie_word_embeddings:
             shapes["lm_head.weight"] = (self.vocab_size, e)
         matrices = {

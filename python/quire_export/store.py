@@ -20,8 +20,10 @@ def crop(source: Source, max_seq_len: int | None) -> Source:
         return source
     longest = source.spec.max_seq_len
     if max_seq_len > longest:
-        raise UsageError(f"--max-seq-len {max_seq_len} is more than the model's {longest}; "
-                         "give a smaller number or leave it out")
+        raise UsageError(
+            f"--max-seq-len {max_seq_len} is more than the model's {longest}; "
+            "give a smaller number or leave it out"
+        )
     return replace(source, spec=replace(source.spec, max_seq_len=max_seq_len))
 
 

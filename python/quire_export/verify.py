@@ -29,8 +29,9 @@ class Difference:
     worst_gap: float
 
 
-def difference(ours: list[np.ndarray], theirs: list[np.ndarray],
-               top: int | None = None) -> Difference:
+def difference(
+    ours: list[np.ndarray], theirs: list[np.ndarray], top: int | None = None
+) -> Difference:
     """Compares lists of logits [T, vocab]; `theirs` is the reference side.
 
     With `top`, only the reference's `top` best ids of each row count for the distances.
@@ -47,8 +48,12 @@ def difference(ours: list[np.ndarray], theirs: list[np.ndarray],
         distances.append(gaps(other))
     all_deltas, all_same = np.concatenate(deltas), np.concatenate(same)
     differing = np.concatenate(distances)[~all_same]
-    return Difference(float(all_deltas.max()), float(all_deltas.mean()), float(all_same.mean()),
-                      float(differing.max(initial=0.0)))
+    return Difference(
+        float(all_deltas.max()),
+        float(all_deltas.mean()),
+        float(all_same.mean()),
+        float(differing.max(initial=0.0)),
+    )
 
 
 def float_limit(answers: list[Prompt]) -> float:
@@ -66,7 +71,9 @@ def check_graph(graph: Path, answers: list[Prompt]) -> Difference:
         raise ExportError(
             f"the exported graph differs from the source model: logits by {found.max_abs:.3g} "
             f"(allowed {limit:.3g}), best ids at a gap of {found.worst_gap:.3g}; "
-            "nothing was written, please report it", EXIT_OTHER)
+            "nothing was written, please report it",
+            EXIT_OTHER,
+        )
     return found
 
 
@@ -74,11 +81,17 @@ def measure_tolerance(graph: Path, answers: list[Prompt], quantized: bool) -> di
     """golden.json's `tolerance`: the margin rule, or what 8-bit activations cost this model."""
     limit = float_limit(answers)
     if not quantized:
-        return {"max_abs_logit_diff": limit, "min_gap": max(MIN_GAP, 2 * limit),
-                "min_top1_agreement": MIN_AGREEMENT}
+        return {
+            "max_abs_logit_diff": limit,
+            "min_gap": max(MIN_GAP, 2 * limit),
+            "min_top1_agreement": MIN_AGREEMENT,
+        }
     ours = ReferenceGraph(graph, "canonical").logits([a.sequence for a in answers], split=False)
     found = difference(ours, [a.logits for a in answers], TOP_IDS)
     widest = round(_SAFETY * max(found.max_abs, limit), 6)
-    return {"max_abs_logit_diff": widest, "min_gap": widest,
-            "min_top1_agreement": round(max(0.0, found.agreement - _AGREEMENT_SLACK), 4),
-            "mean_abs_logit_diff": round(_SAFETY * max(found.mean_abs, limit), 6)}
+    return {
+        "max_abs_logit_diff": widest,
+        "min_gap": widest,
+        "min_top1_agreement": round(max(0.0, found.agreement - _AGREEMENT_SLACK), 4),
+        "mean_abs_logit_diff": round(_SAFETY * max(found.mean_abs, limit), 6),
+    }

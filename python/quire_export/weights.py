@@ -38,7 +38,13 @@ class StoredMatrix:
     @property
     def layout(self) -> tuple[object, ...]:
         """Matrices of equal layout can be stacked row on row."""
-        return (self.scheme, self.weight.dtype, self.columns, self.scale is None, self.minimum is None)
+        return (
+            self.scheme,
+            self.weight.dtype,
+            self.columns,
+            self.scale is None,
+            self.minimum is None,
+        )
 
     def take_rows(self, index: torch.Tensor) -> "StoredMatrix":
         """The matrix of the rows named by `index` int64 [N], bit for bit."""
@@ -64,20 +70,28 @@ class StoredMatrix:
 
 def stack_rows(parts: Sequence[StoredMatrix]) -> StoredMatrix:
     """One matrix of all rows of `parts`, which have equal layouts."""
+
     def join(tensors: list[torch.Tensor | None]) -> torch.Tensor | None:
         present = [t for t in tensors if t is not None]
         return torch.cat(present) if present else None
 
-    return StoredMatrix(parts[0].scheme, parts[0].columns, torch.cat([p.weight for p in parts]),
-                        join([p.scale for p in parts]), join([p.minimum for p in parts]))
+    return StoredMatrix(
+        parts[0].scheme,
+        parts[0].columns,
+        torch.cat([p.weight for p in parts]),
+        join([p.scale for p in parts]),
+        join([p.minimum for p in parts]),
+    )
 
 
 def store_plain(values: torch.Tensor, dtype: str) -> StoredMatrix:
     """Values [N, K] unquantized, rounded to `dtype` (fp32, fp16 or bf16)."""
     stored = values.to(DTYPES[dtype]).contiguous()
     if not torch.isfinite(stored).all():
-        raise ExportError(f"a weight does not fit {dtype} or is not a number; "
-                          "use --dtype bf16 or fp32, or check the source")
+        raise ExportError(
+            f"a weight does not fit {dtype} or is not a number; "
+            "use --dtype bf16 or fp32, or check the source"
+        )
     return StoredMatrix("none", values.shape[1], stored)
 
 
@@ -121,6 +135,8 @@ def _blocks(values: torch.Tensor) -> torch.Tensor:
 def _finite16(values: torch.Tensor) -> torch.Tensor:
     half = values.to(torch.float16)
     if not torch.isfinite(half).all():
-        raise ExportError("a block's scale does not fit float16 or is not a number; "
-                          "export with --quantize none, or check the source")
+        raise ExportError(
+            "a block's scale does not fit float16 or is not a number; "
+            "export with --quantize none, or check the source"
+        )
     return half

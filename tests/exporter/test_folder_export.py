@@ -7,31 +7,49 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from quire_export import ExportOptions, export_model
+from quire_export.reference_ops import ReferenceGraph
 from tiny_models import make_tiny_llama
 from transformers import AutoModelForCausalLM
 
-from quire_export import ExportOptions, export_model
-from quire_export.reference_ops import ReferenceGraph
-
-LLAMA3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
-          "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 SHAPES = {
     "tied_gqa3": {},
-    "untied_mha_head6": {"tie_word_embeddings": False, "hidden_size": 30,
-                         "num_attention_heads": 5, "num_key_value_heads": 5},
-    "hidden50_head10_gqa5": {"hidden_size": 50, "num_attention_heads": 5,
-                             "num_key_value_heads": 1},
-    "head_dim_20_wider_than_hidden": {"hidden_size": 50, "num_attention_heads": 5,
-                                      "num_key_value_heads": 5, "head_dim": 20},
-    "gqa2_untied_odd_vocab": {"hidden_size": 40, "num_attention_heads": 4,
-                              "num_key_value_heads": 2, "tie_word_embeddings": False,
-                              "vocab_size": 333, "intermediate_size": 33},
+    "untied_mha_head6": {
+        "tie_word_embeddings": False,
+        "hidden_size": 30,
+        "num_attention_heads": 5,
+        "num_key_value_heads": 5,
+    },
+    "hidden50_head10_gqa5": {"hidden_size": 50, "num_attention_heads": 5, "num_key_value_heads": 1},
+    "head_dim_20_wider_than_hidden": {
+        "hidden_size": 50,
+        "num_attention_heads": 5,
+        "num_key_value_heads": 5,
+        "head_dim": 20,
+    },
+    "gqa2_untied_odd_vocab": {
+        "hidden_size": 40,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "tie_word_embeddings": False,
+        "vocab_size": 333,
+        "intermediate_size": 33,
+    },
     "biases": {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False},
     "rope_llama3": {"rope_parameters": LLAMA3},
-    "rope_linear": {"rope_parameters": {"rope_type": "linear", "rope_theta": 500.0,
-                                        "factor": 2.5}},
-    "one_layer_big_theta": {"num_hidden_layers": 1,
-                            "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}},
+    "rope_linear": {"rope_parameters": {"rope_type": "linear", "rope_theta": 500.0, "factor": 2.5}},
+    "one_layer_big_theta": {
+        "num_hidden_layers": 1,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
+    },
 }
 
 
@@ -57,7 +75,8 @@ def test_logits_equal_transformers(shape: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
 def test_sixteen_bit_weights_are_the_rounded_source(
-        dtype: str, tiny_folder: Path, tmp_path: Path) -> None:
+    dtype: str, tiny_folder: Path, tmp_path: Path
+) -> None:
     """bits = 16, and the values are those torch rounds to."""
     package = tmp_path / "package"
     report = export_model(tiny_folder, package, ExportOptions(dtype=dtype, progress=False))
@@ -74,7 +93,8 @@ def test_sixteen_bit_weights_are_the_rounded_source(
 
 @pytest.mark.parametrize(("quantize", "worst"), [("int8", 1.0), ("int4", 8.0)])
 def test_quantizing_reports_its_cost_and_measures_a_tolerance(
-        quantize: str, worst: float, tiny_folder: Path, tmp_path: Path) -> None:
+    quantize: str, worst: float, tiny_folder: Path, tmp_path: Path
+) -> None:
     """The goldens come from the stored weights, so the graph still equals its source."""
     package = tmp_path / "package"
     report = export_model(tiny_folder, package, ExportOptions(quantize=quantize, progress=False))
@@ -119,8 +139,7 @@ def test_folder_without_tokenizer_exports_with_a_notice(tmp_path: Path) -> None:
     """Such a package takes token ids only."""
     folder = make_tiny_llama(tmp_path / "source", tokenizer=False)
     notices: list[str] = []
-    export_model(folder, tmp_path / "package",
-                 ExportOptions(progress=False, notice=notices.append))
+    export_model(folder, tmp_path / "package", ExportOptions(progress=False, notice=notices.append))
     assert len(notices) == 1 and "no tokenizer" in notices[0]
     assert not (tmp_path / "package" / "tokenizer.json").exists()
     golden = json.loads((tmp_path / "package" / "golden.json").read_text())

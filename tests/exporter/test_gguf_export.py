@@ -8,13 +8,12 @@ import onnx
 import pytest
 import torch
 from gguf import GGUFReader, dequantize
-from tiny_gguf import make_tiny_gguf, unpermute
-from transformers import AutoModelForCausalLM
-
 from quire_export import ExportError, ExportOptions, export_model
 from quire_export.gguf_source import load_gguf
 from quire_export.progress import Progress
 from quire_export.reference_ops import dequantize as dequantize_stored
+from tiny_gguf import make_tiny_gguf, unpermute
+from transformers import AutoModelForCausalLM
 
 QUIET = ExportOptions(progress=False)
 SILENT = Progress(enabled=False)
@@ -49,12 +48,15 @@ def file_matrices(path: Path, heads: int, kv_heads: int) -> dict[str, np.ndarray
 
 def expected_layer(file: dict[str, np.ndarray], layer: int) -> dict[str, np.ndarray]:
     """The merged matrices of one layer."""
-    part = {name: file[f"blk.{layer}.{name}.weight"] for name in (
-        "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")}
+    part = {
+        name: file[f"blk.{layer}.{name}.weight"]
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+    }
     prefix = f"model.layers.{layer}."
     return {
         prefix + "self_attn.qkv_proj.weight": np.concatenate(
-            [part["attn_q"], part["attn_k"], part["attn_v"]]),
+            [part["attn_q"], part["attn_k"], part["attn_v"]]
+        ),
         prefix + "self_attn.o_proj.weight": part["attn_output"],
         prefix + "mlp.gate_up_proj.weight": np.concatenate([part["ffn_gate"], part["ffn_up"]]),
         prefix + "mlp.down_proj.weight": part["ffn_down"],
@@ -68,8 +70,10 @@ def test_every_value_survives(kind: str, tmp_path: Path) -> None:
     config = make_tiny_gguf(path, kind, tie_word_embeddings=False)
     export_model(path, tmp_path / "package", QUIET)
     file = file_matrices(path, config.num_attention_heads, config.num_key_value_heads)
-    expected = {"model.embed_tokens.weight": file["token_embd.weight"],
-                "lm_head.weight": file["output.weight"]}
+    expected = {
+        "model.embed_tokens.weight": file["token_embd.weight"],
+        "lm_head.weight": file["output.weight"],
+    }
     for layer in range(config.num_hidden_layers):
         expected |= expected_layer(file, layer)
     stored = stored_matrices(tmp_path / "package")
@@ -86,8 +90,15 @@ def test_every_value_survives(kind: str, tmp_path: Path) -> None:
 def test_k_quants_are_dequantized(kind: str, tmp_path: Path) -> None:
     """Types a package has no storage for become float32."""
     path = tmp_path / "tiny.gguf"
-    config = make_tiny_gguf(path, kind, hidden_size=256, intermediate_size=256,
-                            num_attention_heads=4, head_dim=64, num_hidden_layers=1)
+    config = make_tiny_gguf(
+        path,
+        kind,
+        hidden_size=256,
+        intermediate_size=256,
+        num_attention_heads=4,
+        head_dim=64,
+        num_hidden_layers=1,
+    )
     export_model(path, tmp_path / "package", QUIET)
     file = file_matrices(path, config.num_attention_heads, config.num_key_value_heads)
     stored = stored_matrices(tmp_path / "package")
@@ -98,15 +109,27 @@ def test_k_quants_are_dequantized(kind: str, tmp_path: Path) -> None:
 def test_mixed_types_stay_apart(tmp_path: Path) -> None:
     """Projections of unlike storage are not merged; the graph still equals its source."""
     path = tmp_path / "mixed.gguf"
-    make_tiny_gguf(path, "Q4_0", num_hidden_layers=1, kinds={
-        "blk.0.attn_v.weight": "Q8_0", "blk.0.ffn_up.weight": "F16", "token_embd.weight": "Q8_0"})
+    make_tiny_gguf(
+        path,
+        "Q4_0",
+        num_hidden_layers=1,
+        kinds={
+            "blk.0.attn_v.weight": "Q8_0",
+            "blk.0.ffn_up.weight": "F16",
+            "token_embd.weight": "Q8_0",
+        },
+    )
     report = export_model(path, tmp_path / "package", QUIET)
     assert report.graph_difference.max_abs < 2e-4
     info = json.loads((tmp_path / "package" / "model_info.json").read_text())
-    assert info["quantization"] == {"default": "q4_0", "tensors": {
-        "model.embed_tokens.weight": "q8_0",
-        "model.layers.0.self_attn.v_proj.weight": "q8_0",
-        "model.layers.0.mlp.up_proj.weight": "none"}}
+    assert info["quantization"] == {
+        "default": "q4_0",
+        "tensors": {
+            "model.embed_tokens.weight": "q8_0",
+            "model.layers.0.self_attn.v_proj.weight": "q8_0",
+            "model.layers.0.mlp.up_proj.weight": "none",
+        },
+    }
 
 
 def test_rope_factors_divide_the_frequencies(tmp_path: Path) -> None:
@@ -138,8 +161,9 @@ def test_biases_come_along(tmp_path: Path) -> None:
     make_tiny_gguf(path, "Q8_0", attention_bias=True)
     with pytest.raises(ExportError, match=r"tensor .*o_proj.bias|attn_output.bias"):
         make = tmp_path / "cut.gguf"
-        make.write_bytes(path.read_bytes().replace(b"blk.1.attn_output.bias",
-                                                   b"blk.1.attn_outpux.bias"))
+        make.write_bytes(
+            path.read_bytes().replace(b"blk.1.attn_output.bias", b"blk.1.attn_outpux.bias")
+        )
         load_gguf(make, True, SILENT)
     report = export_model(path, tmp_path / "package", QUIET)
     assert report.graph_difference.max_abs < 2e-4
@@ -165,17 +189,21 @@ def test_tokenizer_is_rebuilt(tmp_path: Path) -> None:
     assert json.loads((package / "generation_config.json").read_text())["eos_token_id"] == 257
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"extra": {"llama.expert_count": 8}}, "unknown key 'llama.expert_count'"),
-    ({"extra": {"llama.attention.sliding_window": 64}}, "llama.attention.sliding_window"),
-    ({"extra": {"mystery.key": 1}}, "unknown key 'mystery.key'"),
-    ({"extra": {"split.count": 3}}, "one part of several"),
-    ({"tensors": {"blk.0.attn_q_norm.weight": np.ones(16, np.float32)}},
-     "tensor blk.0.attn_q_norm.weight is unknown"),
-    ({"tensors": {"rope_freqs.weight": np.ones(5, np.float32)}}, "rope_freqs.weight is not 8"),
-])
-def test_what_would_be_ignored_is_refused(
-        settings: dict, message: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"extra": {"llama.expert_count": 8}}, "unknown key 'llama.expert_count'"),
+        ({"extra": {"llama.attention.sliding_window": 64}}, "llama.attention.sliding_window"),
+        ({"extra": {"mystery.key": 1}}, "unknown key 'mystery.key'"),
+        ({"extra": {"split.count": 3}}, "one part of several"),
+        (
+            {"tensors": {"blk.0.attn_q_norm.weight": np.ones(16, np.float32)}},
+            "tensor blk.0.attn_q_norm.weight is unknown",
+        ),
+        ({"tensors": {"rope_freqs.weight": np.ones(5, np.float32)}}, "rope_freqs.weight is not 8"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(settings: dict, message: str, tmp_path: Path) -> None:
     """A key or tensor the decoder has no place for is an error that names it."""
     make_tiny_gguf(tmp_path / "tiny.gguf", **settings)
     with pytest.raises(ExportError, match=message) as caught:
@@ -236,9 +264,43 @@ def test_source_loader_agrees_with_the_model_it_was_written_from(tmp_path: Path)
 
     path = tmp_path / "tiny.gguf"
     make_tiny_gguf(path, "F32")
-    original = random_llama(hidden_size=96, intermediate_size=64, num_attention_heads=6,
-                            num_key_value_heads=2, head_dim=16)
+    original = random_llama(
+        hidden_size=96,
+        intermediate_size=64,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=16,
+    )
     ids = torch.arange(30)[None]
     reference: AutoModelForCausalLM = load_gguf(path, True, SILENT).reference()
     with torch.no_grad():
         torch.testing.assert_close(reference(ids).logits, original(ids).logits)
+
+
+@pytest.mark.parametrize(
+    ("pre", "text", "pieces"),
+    [
+        ("smollm", "I'm 2024!", ["I", "'m", " ", "2", "0", "2", "4", "!"]),
+        ("gpt-2", "I'm 2024!", ["I", "'m", " 2024", "!"]),
+        ("llama-bpe", "I'M 20245!\n\n x", ["I", "'M", " ", "202", "45", "!\n\n", " x"]),
+        ("qwen2", "I'M 20245!\n\n x", ["I", "'M", " ", "2", "0", "2", "4", "5", "!\n\n", " x"]),
+        ("default", "I'm 20245$x", ["I", "'", "m", " ", "202", "45", "$", "x"]),
+    ],
+)
+def test_each_pre_tokenizer_cuts_as_its_name_says(
+    pre: str, text: str, pieces: list[str], tmp_path: Path
+) -> None:
+    """The cuts `tokenizer.ggml.pre` stands for."""
+    from quire_export.gguf_tokenizer import tokenizer_json
+    from tokenizers import Tokenizer
+
+    meta = {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": pre,
+        "tokenizer.ggml.tokens": ["a", "b", "ab"],
+        "tokenizer.ggml.merges": ["a b"],
+    }
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(tokenizer_json(meta)))
+    cut = Tokenizer.from_file(str(path)).pre_tokenizer.pre_tokenize_str(text)
+    assert [text[begin:end] for _, (begin, end) in cut] == pieces

@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGMLQuantizationType, dequantize, quantize
-from test_folder_export import SHAPES
-from tiny_models import make_tiny_llama, random_llama
-
 from quire_export import reference_ops
 from quire_export.decoder import Decoder, EagerOperators
 from quire_export.hf_source import load_folder
@@ -14,6 +11,8 @@ from quire_export.progress import Progress
 from quire_export.rope import rope_tables
 from quire_export.store import store_all
 from quire_export.weights import StoredMatrix, stack_rows, store_int4, store_int8, store_plain
+from test_folder_export import SHAPES
+from tiny_models import make_tiny_llama, random_llama
 
 
 def random_matrix(rows: int, columns: int, seed: int = 1) -> torch.Tensor:
@@ -29,13 +28,11 @@ def test_quantizing_errs_by_half_a_step_at_most(store, levels: int, columns: int
     stored = store(values)
     error = (stored.dequantize() - values).abs()
     for begin in range(0, columns, 32):
-        block = values[:, begin:begin + 32]
-        if store is store_int8:
-            reach = 2 * block.abs().amax(1)
-        else:
-            reach = block.amax(1) - block.amin(1)
+        block = values[:, begin : begin + 32]
+        symmetric = store is store_int8
+        reach = 2 * block.abs().amax(1) if symmetric else block.amax(1) - block.amin(1)
         limit = 0.5 * reach / levels + block.abs().amax(1) * 2e-3
-        assert (error[:, begin:begin + 32].amax(1) <= limit).all()
+        assert (error[:, begin : begin + 32].amax(1) <= limit).all()
 
 
 @pytest.mark.parametrize("store", [store_int8, store_int4])
@@ -64,8 +61,13 @@ def test_both_dequantizers_equal_gguf_s(kind: str) -> None:
     packed = blocks[..., head:].copy()
     weight = packed.view(np.int8) if kind == "Q8_0" else packed
     minimum = halves[..., 1].copy() if head == 4 else None
-    ours = StoredMatrix(kind, 96, torch.from_numpy(weight), torch.from_numpy(halves[..., 0].copy()),
-                        None if minimum is None else torch.from_numpy(minimum))
+    ours = StoredMatrix(
+        kind,
+        96,
+        torch.from_numpy(weight),
+        torch.from_numpy(halves[..., 0].copy()),
+        None if minimum is None else torch.from_numpy(minimum),
+    )
     np.testing.assert_array_equal(ours.dequantize().numpy(), expected)
     bits = 8 if kind == "Q8_0" else 4
     numpys = reference_ops.dequantize(weight, halves[..., 0], minimum, bits, 96)
@@ -95,7 +97,7 @@ def naive_linear(x: np.ndarray, stored: StoredMatrix) -> np.ndarray:
     y = np.zeros((len(x), stored.rows))
     for t, n in np.ndindex(y.shape):
         for block in range(q.shape[1]):
-            part = x[t, 32 * block:32 * block + 32]
+            part = x[t, 32 * block : 32 * block + 32]
             sx = np.abs(part).max() / np.float32(127)
             xq = [round(float(v / sx)) if sx else 0 for v in part]
             scale = float(stored.scale[n, block]) * float(sx)
@@ -130,8 +132,9 @@ def test_eager_decoder_equals_transformers(shape: str, tmp_path) -> None:  # noq
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("shape", ["tied_gqa3", "rope_llama3", "rope_linear",
-                                   "one_layer_big_theta"])
+@pytest.mark.parametrize(
+    "shape", ["tied_gqa3", "rope_llama3", "rope_linear", "one_layer_big_theta"]
+)
 def test_rotary_tables_equal_transformers_at_far_positions(shape: str, tmp_path) -> None:  # noqa: ANN001
     """Within 1e-6 at every position of a long context."""
     settings = SHAPES[shape] | {"max_position_embeddings": 8192}

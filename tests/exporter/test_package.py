@@ -9,10 +9,9 @@ import numpy as np
 import onnx
 import pytest
 import xxhash
+from quire_export import ExportError, ExportOptions, UsageError, export_model
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
-
-from quire_export import ExportError, ExportOptions, UsageError, export_model
 
 QUIET = ExportOptions(progress=False)
 
@@ -28,21 +27,37 @@ def test_model_info_names_every_file_with_right_checksums(tiny_package: Path) ->
     assert set(files) == {p.name for p in tiny_package.iterdir()} - {"model_info.json"}
     for name, entry in files.items():
         data = (tiny_package / name).read_bytes()
-        assert entry == {"size": len(data), "xxh3_128": xxhash.xxh3_128_hexdigest(data),
-                         "sha256": hashlib.sha256(data).hexdigest()}
+        assert entry == {
+            "size": len(data),
+            "xxh3_128": xxhash.xxh3_128_hexdigest(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
 
 
 def test_model_info_describes_the_model(tiny_package: Path) -> None:
     """The fields of docs/model_package.md."""
     info = load(tiny_package, "model_info.json")
-    expected = {"format": "quire-model-package", "format_version": 1, "architecture": "llama",
-                "graph": "paged", "backends": ["onnx"], "num_layers": 2, "hidden_size": 60,
-                "intermediate_size": 70, "num_heads": 6, "num_kv_heads": 2, "head_dim": 10,
-                "vocab_size": 301, "max_seq_len": 256, "dtype": "fp32", "tool_markers": None,
-                "quantization": {"default": "none", "tensors": {}},
-                "cache_layers": [{"num_kv_heads": 2, "head_dim": 10}],
-                "special_ids": {"bos": 256, "eos": [257], "pad": None, "unk": None},
-                "control_token_ids": [256, 257, 258, 259]}
+    expected = {
+        "format": "quire-model-package",
+        "format_version": 1,
+        "architecture": "llama",
+        "graph": "paged",
+        "backends": ["onnx"],
+        "num_layers": 2,
+        "hidden_size": 60,
+        "intermediate_size": 70,
+        "num_heads": 6,
+        "num_kv_heads": 2,
+        "head_dim": 10,
+        "vocab_size": 301,
+        "max_seq_len": 256,
+        "dtype": "fp32",
+        "tool_markers": None,
+        "quantization": {"default": "none", "tensors": {}},
+        "cache_layers": [{"num_kv_heads": 2, "head_dim": 10}],
+        "special_ids": {"bos": 256, "eos": [257], "pad": None, "unk": None},
+        "control_token_ids": [256, 257, 258, 259],
+    }
     assert {key: info[key] for key in expected} == expected
     assert info["source"]["kind"] == "huggingface" and len(info["source"]["sha256"]) == 64
 
@@ -62,25 +77,52 @@ def test_external_data_is_aligned_and_relative(tiny_package: Path) -> None:
 def test_a_layer_is_ten_nodes(tiny_package: Path) -> None:
     """No stray casts, reshapes or guards; nothing of this machine in the graph."""
     model = onnx.load(tiny_package / "model.onnx", load_external_data=False)
-    layer = ["RMSNorm", "Linear", "PagedAttention", "Linear", "Add", "RMSNorm", "Linear",
-             "SwiGLU", "Linear", "Add"]
+    layer = [
+        "RMSNorm",
+        "Linear",
+        "PagedAttention",
+        "Linear",
+        "Add",
+        "RMSNorm",
+        "Linear",
+        "SwiGLU",
+        "Linear",
+        "Add",
+    ]
     assert [n.op_type for n in model.graph.node] == [
-        "Embedding", *layer, *layer, "Gather", "RMSNorm", "Linear"]
+        "Embedding",
+        *layer,
+        *layer,
+        "Gather",
+        "RMSNorm",
+        "Linear",
+    ]
     assert len({n.name for n in model.graph.node}) == len(model.graph.node)
     assert {(o.domain, o.version) for o in model.opset_import} == {("", 20), ("quire", 1)}
     raw = (tiny_package / "model.onnx").read_bytes()
     assert str(Path(__file__).parents[2]).encode() not in raw and b"site-packages" not in raw
     inputs = [i.name for i in model.graph.input]
-    assert inputs == ["input_ids", "cumulative_sequence_lengths", "past_sequence_lengths",
-                      "block_table", "logits_indices", "key_cache.0", "value_cache.0",
-                      "key_cache.1", "value_cache.1"]
+    assert inputs == [
+        "input_ids",
+        "cumulative_sequence_lengths",
+        "past_sequence_lengths",
+        "block_table",
+        "logits_indices",
+        "key_cache.0",
+        "value_cache.0",
+        "key_cache.1",
+        "value_cache.1",
+    ]
 
 
 def test_goldens_follow_the_schema(tiny_package: Path) -> None:
     """Prompts of the promised lengths; best logit first; greedy continues the prompt."""
     golden = load(tiny_package, "golden.json")
-    assert golden["tolerance"] == {"max_abs_logit_diff": 2e-4, "min_gap": 1e-3,
-                                   "min_top1_agreement": 0.99}
+    assert golden["tolerance"] == {
+        "max_abs_logit_diff": 2e-4,
+        "min_gap": 1e-3,
+        "min_top1_agreement": 0.99,
+    }
     names = [p["name"] for p in golden["prompts"]]
     assert names == ["len1", "len7", "len64", "chat1", "chat2"]
     for prompt in golden["prompts"]:
@@ -109,7 +151,8 @@ def test_tokenizer_goldens_are_the_reference_s(tiny_package: Path, tiny_folder: 
     reference = AutoTokenizer.from_pretrained(tiny_folder)
     for chat in golden["chat"]:
         assert chat["text"] == reference.apply_chat_template(
-            chat["messages"], tokenize=False, add_generation_prompt=True)
+            chat["messages"], tokenize=False, add_generation_prompt=True
+        )
         assert "What is the capital of France?" in golden["chat"][0]["text"]
 
 
@@ -118,7 +161,7 @@ def test_a_filled_destination_is_refused_and_kept(tiny_folder: Path, tmp_path: P
     target = tmp_path / "package"
     target.mkdir()
     (target / "mine.txt").write_text("keep me")
-    with pytest.raises(UsageError, match="not empty.*--force"):
+    with pytest.raises(UsageError, match=r"not empty.*--force"):
         export_model(tiny_folder, target, QUIET)
     assert [p.name for p in tmp_path.rglob("*")] == ["package", "mine.txt"]
 
@@ -134,8 +177,10 @@ def test_force_replaces_the_destination(tiny_folder: Path, tmp_path: Path) -> No
 
 
 def test_a_full_disk_leaves_nothing_behind(
-        tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message says how many bytes are needed."""
+
     def full(*_args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -147,7 +192,8 @@ def test_a_full_disk_leaves_nothing_behind(
 
 
 def test_a_failed_force_keeps_the_old_package(
-        tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The old package is replaced only by a finished one."""
     target = tmp_path / "package"
     target.mkdir()
@@ -163,7 +209,8 @@ def test_a_failed_force_keeps_the_old_package(
 
 
 def test_a_wrong_graph_is_never_handed_out(
-        tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A decoder with a wrong rotary base fails the comparison with its source."""
     from quire_export import decoder
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from tiny_models import make_tiny_llama
-
 from quire_export import ExportError, ExportOptions, UsageError, export_model
 from quire_export.cli import main
+from safetensors.torch import load_file, save_file
+from tiny_models import make_tiny_llama
 
 QUIET = ExportOptions(progress=False)
 
@@ -50,29 +49,33 @@ def refused(folder: Path, message: str) -> None:
     assert not package.exists() and not list(folder.parent.glob(".package*"))
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"sliding_window": 512}, "unknown key 'sliding_window'"),
-    ({"num_experts": 8}, "unknown key 'num_experts'"),
-    ({"quantization_config": {"bits": 4}}, "unknown key 'quantization_config'"),
-    ({"hidden_act": "gelu"}, "hidden_act = 'gelu' is not supported"),
-    ({"pretraining_tp": 2}, "pretraining_tp = 2 is not supported"),
-    ({"rope_interleaved": True}, "rope_interleaved"),
-    ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "rope type 'yarn'"),
-    ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "beta_fast": 32}}, "beta_fast"),
-    ({"rope_parameters": {"rope_type": "linear"}}, "factor is None"),
-    ({"architectures": ["MambaForCausalLM"]}, "MambaForCausalLM is not supported"),
-    ({"architectures": "LlamaForCausalLM"}, "not a list of names"),
-    ({"num_hidden_layers": 0}, "num_layers is 0"),
-    ({"num_hidden_layers": 10**9}, "num_layers is 1000000000"),
-    ({"hidden_size": "60"}, "hidden_size is '60'"),
-    ({"num_key_value_heads": 4}, "6 heads cannot share 4"),
-    ({"head_dim": 9}, "head_dim 9 is odd"),
-    ({"tie_word_embeddings": "yes"}, "not true or false"),
-    ({"vocab_size": 300}, "embed_tokens.weight has shape"),
-    ({"eos_token_id": 5000}, "eos_token_id|eos token id"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sliding_window": 512}, "unknown key 'sliding_window'"),
+        ({"num_experts": 8}, "unknown key 'num_experts'"),
+        ({"quantization_config": {"bits": 4}}, "unknown key 'quantization_config'"),
+        ({"hidden_act": "gelu"}, "hidden_act = 'gelu' is not supported"),
+        ({"pretraining_tp": 2}, "pretraining_tp = 2 is not supported"),
+        ({"rope_interleaved": True}, "rope_interleaved"),
+        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "rope type 'yarn'"),
+        ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "beta_fast": 32}}, "beta_fast"),
+        ({"rope_parameters": {"rope_type": "linear"}}, "factor is None"),
+        ({"architectures": ["MambaForCausalLM"]}, "MambaForCausalLM is not supported"),
+        ({"architectures": "LlamaForCausalLM"}, "not a list of names"),
+        ({"num_hidden_layers": 0}, "num_layers is 0"),
+        ({"num_hidden_layers": 10**9}, "num_layers is 1000000000"),
+        ({"hidden_size": "60"}, "hidden_size is '60'"),
+        ({"num_key_value_heads": 4}, "6 heads cannot share 4"),
+        ({"head_dim": 9}, "head_dim 9 is odd"),
+        ({"tie_word_embeddings": "yes"}, "not true or false"),
+        ({"vocab_size": 300}, "embed_tokens.weight has shape"),
+        ({"eos_token_id": 5000}, "eos_token_id|eos token id"),
+    ],
+)
 def test_configuration_keys_are_never_ignored(
-        changes: dict[str, object], message: str, folder: Path) -> None:
+    changes: dict[str, object], message: str, folder: Path
+) -> None:
     """A key that changes the numbers and has no place in the decoder is an error."""
     (folder / "generation_config.json").unlink()
     edit_config(folder, **changes)
@@ -81,8 +84,15 @@ def test_configuration_keys_are_never_ignored(
 
 def test_harmless_keys_and_nulls_pass(folder: Path) -> None:
     """What changes nothing is accepted."""
-    edit_config(folder, sliding_window=None, rope_scaling=None, is_llama_config=True,
-                rope_interleaved=False, temperature=0.7, torch_dtype="bfloat16")
+    edit_config(
+        folder,
+        sliding_window=None,
+        rope_scaling=None,
+        is_llama_config=True,
+        rope_interleaved=False,
+        temperature=0.7,
+        torch_dtype="bfloat16",
+    )
     export_model(folder, folder.parent / "package", QUIET)
 
 
@@ -186,10 +196,21 @@ def test_templates_inside_tokenizer_config_become_a_file(folder: Path) -> None:
     assert (folder.parent / "package" / "chat_template.jinja").read_text() == template
 
 
-@pytest.mark.parametrize("arguments", [
-    {"format": "torchscript"}, {"format": "both"}, {"cache": "none"}, {"cache": "explicit"},
-    {"opset": 12}, {"opset": 99}, {"max_seq_len": 0}, {"dtype": "fp8"}, {"quantize": "int2"},
-    {"source": "sft"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"format": "torchscript"},
+        {"format": "both"},
+        {"cache": "none"},
+        {"cache": "explicit"},
+        {"opset": 12},
+        {"opset": 99},
+        {"max_seq_len": 0},
+        {"dtype": "fp8"},
+        {"quantize": "int2"},
+        {"source": "sft"},
+    ],
+)
 def test_unavailable_options_are_wrong_usage(arguments: dict[str, object]) -> None:
     """Refused before any file is read."""
     with pytest.raises(UsageError) as caught:
@@ -203,19 +224,26 @@ def test_a_longer_context_than_the_model_s_is_wrong_usage(folder: Path) -> None:
         export_model(folder, folder.parent / "package", ExportOptions(max_seq_len=257))
 
 
-@pytest.mark.parametrize(("arguments", "status", "message"), [
-    ([], 2, "the following arguments are required"),
-    (["x"], 2, "-o/--output"),
-    (["x", "-o", "y", "--dtype", "fp8"], 2, "invalid choice"),
-    (["x", "-o", "y", "--cache", "none"], 2, "--cache none is not available yet"),
-    (["x", "-o", "y", "--opset", "many"], 2, "invalid int value"),
-    (["no-such-file", "-o", "{out}"], 3, "no-such-file does not exist"),
-    (["{folder}", "-o", "{folder}"], 2, "is not empty"),
-    (["{folder}/config.json", "-o", "{out}"], 3, "is not a readable GGUF file"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, "the following arguments are required"),
+        (["x"], 2, "-o/--output"),
+        (["x", "-o", "y", "--dtype", "fp8"], 2, "invalid choice"),
+        (["x", "-o", "y", "--cache", "none"], 2, "--cache none is not available yet"),
+        (["x", "-o", "y", "--opset", "many"], 2, "invalid int value"),
+        (["no-such-file", "-o", "{out}"], 3, "no-such-file does not exist"),
+        (["{folder}", "-o", "{folder}"], 2, "is not empty"),
+        (["{folder}/config.json", "-o", "{out}"], 3, "is not a readable GGUF file"),
+    ],
+)
 def test_the_command_answers_in_one_line(
-        arguments: list[str], status: int, message: str, folder: Path,
-        capsys: pytest.CaptureFixture[str]) -> None:
+    arguments: list[str],
+    status: int,
+    message: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Exit status, the cause on stderr, nothing on stdout."""
     filled = [a.format(folder=folder, out=folder.parent / "out") for a in arguments]
     try:
@@ -230,18 +258,23 @@ def test_the_command_answers_in_one_line(
 def test_a_hub_id_without_network_fails_in_two_lines(tmp_path: Path) -> None:
     """It says that it needs the network, then why that failed; exit status 1."""
     environment = os.environ | {
-        "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub"),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "python")}
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path / "hub"),
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "python"),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "quire_export", "nobody/nothing", "-o", str(tmp_path / "out")],
-        capture_output=True, text=True, env=environment, check=False)
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
     assert done.returncode == 1 and done.stdout == ""
     lines = done.stderr.splitlines()
     assert len(lines) == 2 and "needs network" in lines[0] and "cannot fetch" in lines[1]
 
 
-def test_help_and_version_answer_without_loading_torch(
-        capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_version_answer_without_loading_torch(capsys: pytest.CaptureFixture[str]) -> None:
     """--help shows examples and exit codes."""
     for flag, expected in (("--help", "examples:"), ("--version", "quire-export 0.1.0")):
         with pytest.raises(SystemExit) as stop:
@@ -250,7 +283,8 @@ def test_help_and_version_answer_without_loading_torch(
 
 
 def test_the_command_exports_and_prints_what_it_found(
-        folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Results on stdout; exit status 0."""
     package = folder.parent / "package"
     assert main([str(folder), "-o", str(package), "--quantize", "int8"]) == 0

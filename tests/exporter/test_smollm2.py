@@ -6,9 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
-
 from quire_export import ExportOptions, export_model
+from tokenizers import Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +19,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package = tmp_path_factory.mktemp("smollm2") / "package"
     begin = time.monotonic()
     report = export_model(file, package, ExportOptions(progress=False))
-    print(f"exported in {time.monotonic() - begin:.0f} s; logits within "
-          f"{report.graph_difference.max_abs:.2g}; tolerance {report.tolerance}")
+    print(
+        f"exported in {time.monotonic() - begin:.0f} s; logits within "
+        f"{report.graph_difference.max_abs:.2g}; tolerance {report.tolerance}"
+    )
     assert report.graph_difference.agreement == 1.0
     return package
 
@@ -38,8 +39,10 @@ def test_it_answers(package: Path) -> None:
 def test_weights_stay_as_small_as_the_file(package: Path) -> None:
     """4-bit matrices and one 8-bit table, used twice."""
     info = json.loads((package / "model_info.json").read_text())
-    assert info["quantization"] == {"default": "q4_1",
-                                    "tensors": {"model.embed_tokens.weight": "q8_0"}}
+    assert info["quantization"] == {
+        "default": "q4_1",
+        "tensors": {"model.embed_tokens.weight": "q8_0"},
+    }
     assert info["files"]["model.onnx.data"]["size"] < 100_000_000
     assert info["source"]["license"] == "apache-2.0"
     assert info["control_token_ids"] == list(range(17))
@@ -51,4 +54,6 @@ def test_digits_are_single_tokens(package: Path) -> None:
     encoded = tokenizer.encode("In 2024, 1234567 people")
     assert [t for t in encoded.tokens if t.isdigit()] == list("20241234567")
     assert tokenizer.encode("<|im_start|>user").ids[0] == 1
-    assert tokenizer.decode(tokenizer.encode("Caf\u00e9 \U0001f600!").ids) == "Caf\u00e9 \U0001f600!"
+    assert (
+        tokenizer.decode(tokenizer.encode("Caf\u00e9 \U0001f600!").ids) == "Caf\u00e9 \U0001f600!"
+    )

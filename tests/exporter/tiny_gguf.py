@@ -9,9 +9,14 @@ from tiny_models import make_tokenizer, random_llama
 from transformers import LlamaConfig
 
 _NAMES = {
-    "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
 _WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
@@ -88,16 +93,26 @@ def add_metadata(writer: GGUFWriter, config: LlamaConfig, tokenizer: bool) -> No
     writer.add_eos_token_id(vocab.index("<|eos|>"))
 
 
-def make_tiny_gguf(path: Path, kind: str = "Q4_0", tokenizer: bool = False,
-                   extra: dict[str, object] | None = None,
-                   tensors: dict[str, np.ndarray] | None = None,
-                   kinds: dict[str, str] | None = None, **overrides: object) -> LlamaConfig:
+def make_tiny_gguf(
+    path: Path,
+    kind: str = "Q4_0",
+    tokenizer: bool = False,
+    extra: dict[str, object] | None = None,
+    tensors: dict[str, np.ndarray] | None = None,
+    kinds: dict[str, str] | None = None,
+    **overrides: object,
+) -> LlamaConfig:
     """Writes a tiny random Llama; matrices of type `kind`, or by GGUF name what `kinds` says.
 
     `extra` are further uint32 keys, `tensors` further float32 tensors. Returns the configuration.
     """
-    sizes = {"hidden_size": 96, "intermediate_size": 64, "num_attention_heads": 6,
-             "num_key_value_heads": 2, "head_dim": 16} | overrides
+    sizes = {
+        "hidden_size": 96,
+        "intermediate_size": 64,
+        "num_attention_heads": 6,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+    } | overrides
     model = random_llama(**sizes)
     config, rng = model.config, np.random.default_rng(5)
     writer = GGUFWriter(str(path), "llama")

@@ -17,9 +17,19 @@ CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}<|assistant|>{% else %}<|user|>{% endif %}"
     "{{ message['content'] }}{{ eos_token }}{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}")
-_MERGES = [("t", "h"), ("th", "e"), ("\u0120", "a"), ("i", "n"), ("e", "r"), ("\u0120", "the"),
-           ("a", "n"), ("o", "n"), ("in", "g")]
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+_MERGES = [
+    ("t", "h"),
+    ("th", "e"),
+    ("\u0120", "a"),
+    ("i", "n"),
+    ("e", "r"),
+    ("\u0120", "the"),
+    ("a", "n"),
+    ("o", "n"),
+    ("in", "g"),
+]
 
 
 def make_tokenizer() -> Tokenizer:
@@ -39,8 +49,12 @@ def make_tokenizer() -> Tokenizer:
 def write_tokenizer(folder: Path) -> None:
     """The tokenizer's files in Hugging Face layout."""
     make_tokenizer().save(str(folder / "tokenizer.json"))
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>",
-              "eos_token": "<|eos|>", "clean_up_tokenization_spaces": False}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<|bos|>",
+        "eos_token": "<|eos|>",
+        "clean_up_tokenization_spaces": False,
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     generation = {"bos_token_id": BOS, "eos_token_id": EOS}
@@ -50,10 +64,18 @@ def write_tokenizer(folder: Path) -> None:
 def tiny_config(**overrides: object) -> LlamaConfig:
     """Odd sizes by default: hidden 60, head size 10, three queries to a key-value head."""
     settings: dict[str, object] = {
-        "vocab_size": VOCAB_SIZE, "hidden_size": 60, "intermediate_size": 70,
-        "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 2,
-        "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "tie_word_embeddings": True,
-        "bos_token_id": BOS, "eos_token_id": EOS, "initializer_range": 0.2,
+        "vocab_size": VOCAB_SIZE,
+        "hidden_size": 60,
+        "intermediate_size": 70,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 6,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": True,
+        "bos_token_id": BOS,
+        "eos_token_id": EOS,
+        "initializer_range": 0.2,
     }
     return LlamaConfig(**(settings | overrides))
 
@@ -69,8 +91,9 @@ def random_llama(seed: int = 0, **overrides: object) -> LlamaForCausalLM:
     return model
 
 
-def make_tiny_llama(folder: str | Path, tokenizer: bool = True, seed: int = 0,
-                    **overrides: object) -> Path:
+def make_tiny_llama(
+    folder: str | Path, tokenizer: bool = True, seed: int = 0, **overrides: object
+) -> Path:
     """Writes a tiny random Llama as a Hugging Face folder; `overrides` are LlamaConfig fields."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

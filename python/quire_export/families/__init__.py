@@ -26,8 +26,10 @@ def family_of_gguf(architecture: object) -> Family:
     for family in FAMILIES:
         if family.gguf_architecture == architecture:
             return family
-    raise ExportError(f"GGUF architecture {architecture!r} is not supported; known: "
-                      + ", ".join(family.gguf_architecture for family in FAMILIES))
+    raise ExportError(
+        f"GGUF architecture {architecture!r} is not supported; known: "
+        + ", ".join(family.gguf_architecture for family in FAMILIES)
+    )
 
 
 def _known() -> str:

@@ -7,19 +7,56 @@ from quire_export.errors import ExportError
 from quire_export.spec import DecoderSpec
 
 # Keys of any config.json that say nothing about what the model computes.
-HARMLESS_CONFIG_KEYS = frozenset({
-    "_name_or_path", "architectures", "attention_dropout", "auto_map", "bos_token_id",
-    "chunk_size_feed_forward", "dtype", "eos_token_id", "id2label", "initializer_range",
-    "is_decoder", "is_encoder_decoder", "label2id", "model_type", "name_or_path",
-    "output_attentions", "output_hidden_states", "pad_token", "pad_token_id", "problem_type",
-    "return_dict", "tie_encoder_decoder", "tokenizer_class", "torch_dtype", "torchscript",
-    "transformers.js_config", "transformers_version", "unk_token_id", "unsloth_fixed",
-    "unsloth_version", "use_bfloat16", "use_cache",
-    # Sampling defaults that older transformers wrote here instead of generation_config.json.
-    "do_sample", "early_stopping", "length_penalty", "max_length", "min_length",
-    "no_repeat_ngram_size", "num_beams", "num_return_sequences", "repetition_penalty",
-    "temperature", "top_k", "top_p", "typical_p",
-})
+HARMLESS_CONFIG_KEYS = frozenset(
+    {
+        "_name_or_path",
+        "architectures",
+        "attention_dropout",
+        "auto_map",
+        "bos_token_id",
+        "chunk_size_feed_forward",
+        "dtype",
+        "eos_token_id",
+        "id2label",
+        "initializer_range",
+        "is_decoder",
+        "is_encoder_decoder",
+        "label2id",
+        "model_type",
+        "name_or_path",
+        "output_attentions",
+        "output_hidden_states",
+        "pad_token",
+        "pad_token_id",
+        "problem_type",
+        "return_dict",
+        "tie_encoder_decoder",
+        "tokenizer_class",
+        "torch_dtype",
+        "torchscript",
+        "transformers.js_config",
+        "transformers_version",
+        "unk_token_id",
+        "unsloth_fixed",
+        "unsloth_version",
+        "use_bfloat16",
+        "use_cache",
+        # Sampling defaults that older transformers wrote here instead of generation_config.json.
+        "do_sample",
+        "early_stopping",
+        "length_penalty",
+        "max_length",
+        "min_length",
+        "no_repeat_ngram_size",
+        "num_beams",
+        "num_return_sequences",
+        "repetition_penalty",
+        "temperature",
+        "top_k",
+        "top_p",
+        "typical_p",
+    }
+)
 # Metadata of any GGUF file that says nothing about what the model computes.
 HARMLESS_GGUF_PREFIXES = ("general.", "tokenizer.", "quantize.imatrix.")
 
@@ -49,26 +86,35 @@ class Family:
     def check_config(self, config: dict[str, object]) -> None:
         """Refuses, by name, every key of config.json that would be ignored."""
         for key, value in config.items():
-            if key in self.fixed_config:
-                if value is not None and value != self.fixed_config[key]:
-                    raise ExportError(f"config.json: {key} = {value!r} is not supported for "
-                                      f"{self.model_type} (only {self.fixed_config[key]!r})")
-            elif key not in self.used_config and key not in HARMLESS_CONFIG_KEYS:
-                if value is not None:
-                    raise ExportError(f"config.json: unknown key {key!r} may change what the model "
-                                      "computes; remove it if it does not")
+            # A null switches nothing on, whatever its key means.
+            if value is None or key in self.used_config or key in HARMLESS_CONFIG_KEYS:
+                continue
+            if key not in self.fixed_config:
+                raise ExportError(
+                    f"config.json: unknown key {key!r} may change what the model computes; "
+                    "remove it if it does not"
+                )
+            if value != self.fixed_config[key]:
+                raise ExportError(
+                    f"config.json: {key} = {value!r} is not supported for "
+                    f"{self.model_type} (only {self.fixed_config[key]!r})"
+                )
 
     def check_gguf(self, metadata: dict[str, object]) -> None:
         """Refuses, by name, every metadata key of a GGUF file that would be ignored."""
         prefix = self.gguf_architecture + "."
         if metadata.get("split.count", 1) not in (0, 1):
-            raise ExportError("this GGUF file is one part of several; merge them with "
-                              "llama-gguf-split --merge first")
+            raise ExportError(
+                "this GGUF file is one part of several; merge them with "
+                "llama-gguf-split --merge first"
+            )
         for key in metadata:
             known = key.startswith(HARMLESS_GGUF_PREFIXES) or key.startswith("split.")
             if not known and key.removeprefix(prefix) not in self.used_gguf:
-                raise ExportError(f"GGUF: unknown key {key!r} may change what the model computes; "
-                                  "this model is not supported")
+                raise ExportError(
+                    f"GGUF: unknown key {key!r} may change what the model computes; "
+                    "this model is not supported"
+                )
 
 
 def number(config: Mapping[str, object], key: str, default: float | None = None) -> float:
