@@ -54,21 +54,25 @@ def export_model(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        return _export(source, destination, options)
+        with Progress(options.progress) as progress:
+            return _export(source, destination, options, progress)
     except MemoryError as error:
         raise ExportError(
             f"out of memory: {error}; use a machine with more memory", EXIT_OTHER
         ) from error
 
 
-def _export(source: str | Path, destination: Path, options: ExportOptions) -> ExportReport:
-    progress = Progress(options.progress)
+def _export(
+    source: str | Path, destination: Path, options: ExportOptions, progress: Progress
+) -> ExportReport:
+    progress.step("reading the source")
     loaded = _load(source, options, progress)
     loaded = crop(loaded, options.max_seq_len)
     quantize = _quantization(options)
     tensors = store_all(loaded, quantize, options.dtype, progress)
     num_bytes = sum(_num_bytes(tensor) for tensor in tensors.values())
     with staged_folder(destination, options.force, num_bytes) as folder:
+        progress.step("writing the graph")
         decoder = Decoder(loaded.spec, tensors)
         write_model(build_paged_graph(decoder, options.opset), folder)
         loaded.write_tokenizer(folder)
@@ -146,12 +150,16 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
     special_ids = _complete_special_ids(folder, source.special_ids, tokenizer)
     chats = tokenizer.chats() if tokenizer else []
     prompts = prompt_ids(source.spec, tokenizer, special_ids["bos"], chats)
+    progress.step("loading the source model")
     model = source.reference()
     loss = _use_stored(model, staged.tensors, prompts) if staged.lossy else None
+    progress.step("asking the source model")
     answers = answer(model, prompts, source.spec, special_ids["eos"], progress)
     del model
+    progress.step("comparing the graph with it")
     graph = folder / GRAPH_FILE
     found = check_graph(graph, answers)
+    progress.step("measuring the tolerance")
     tolerance = measure_tolerance(graph, answers, staged.quantized)
     write_json(
         folder / "golden.json",

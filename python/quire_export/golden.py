@@ -140,7 +140,7 @@ def answer(
 ) -> list[Prompt]:
     """The source model's logits and greedy continuation of each prompt."""
     answers = []
-    for name, ids in progress.each(prompts, "asking the source model", len(prompts)):
+    for name, ids in progress.each(prompts, "prompts", len(prompts)):
         room = min(GREEDY_TOKENS, spec.max_seq_len - len(ids))
         answers.append(_answer_one(model, (name, ids), room, eos))
     return answers

@@ -1,5 +1,8 @@
 """The parts the numbers rest on: storage, rotary tables, the decoder in eager torch."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +25,9 @@ def random_matrix(rows: int, columns: int, seed: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize("columns", [1, 6, 31, 32, 33, 50, 64, 100])
 @pytest.mark.parametrize(("store", "levels"), [(store_int8, 254), (store_int4, 15)])
-def test_quantizing_errs_by_half_a_step_at_most(store, levels: int, columns: int) -> None:  # noqa: ANN001
+def test_quantizing_errs_by_half_a_step_at_most(
+    store: Callable[[torch.Tensor], StoredMatrix], levels: int, columns: int
+) -> None:
     """A step is the block's range over the levels, plus the rounding of float16."""
     values = random_matrix(7, columns)
     stored = store(values)
@@ -36,7 +41,7 @@ def test_quantizing_errs_by_half_a_step_at_most(store, levels: int, columns: int
 
 
 @pytest.mark.parametrize("store", [store_int8, store_int4])
-def test_constant_and_zero_rows_survive(store) -> None:  # noqa: ANN001
+def test_constant_and_zero_rows_survive(store: Callable[[torch.Tensor], StoredMatrix]) -> None:
     """No division by a zero scale."""
     values = torch.tensor([[0.0] * 40, [0.5] * 40, [-0.25] * 40])
     torch.testing.assert_close(store(values).dequantize(), values, atol=2e-3, rtol=0)
@@ -108,7 +113,9 @@ def naive_linear(x: np.ndarray, stored: StoredMatrix) -> np.ndarray:
 
 
 @pytest.mark.parametrize("store", [store_int8, store_int4])
-def test_canonical_linear_is_the_documented_sum(store) -> None:  # noqa: ANN001
+def test_canonical_linear_is_the_documented_sum(
+    store: Callable[[torch.Tensor], StoredMatrix],
+) -> None:
     """Against a scalar transcription of docs/model_package.md."""
     stored = store(random_matrix(4, 50))
     x = random_matrix(3, 50, 9).numpy()
@@ -120,7 +127,7 @@ def test_canonical_linear_is_the_documented_sum(store) -> None:  # noqa: ANN001
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_eager_decoder_equals_transformers(shape: str, tmp_path) -> None:  # noqa: ANN001
+def test_eager_decoder_equals_transformers(shape: str, tmp_path: Path) -> None:
     """The one definition of the decoder, run in plain torch."""
     folder = make_tiny_llama(tmp_path / "source", **SHAPES[shape])
     source = load_folder(folder, Progress(enabled=False))
@@ -135,7 +142,7 @@ def test_eager_decoder_equals_transformers(shape: str, tmp_path) -> None:  # noq
 @pytest.mark.parametrize(
     "shape", ["tied_gqa3", "rope_llama3", "rope_linear", "one_layer_big_theta"]
 )
-def test_rotary_tables_equal_transformers_at_far_positions(shape: str, tmp_path) -> None:  # noqa: ANN001
+def test_rotary_tables_equal_transformers_at_far_positions(shape: str, tmp_path: Path) -> None:
     """Within 1e-6 at every position of a long context."""
     settings = SHAPES[shape] | {"max_position_embeddings": 8192}
     source = load_folder(make_tiny_llama(tmp_path / "source", **settings), Progress(enabled=False))

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -188,6 +189,17 @@ def test_a_full_disk_leaves_nothing_behind(
     with pytest.raises(ExportError, match=r"about \d+ bytes are needed") as caught:
         export_model(tiny_folder, tmp_path / "package", QUIET)
     assert caught.value.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_known_to_be_too_small_is_refused_before_writing(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says how many bytes are free, too."""
+    usage = SimpleNamespace(total=1000, used=900, free=100)
+    monkeypatch.setattr("quire_export.package.shutil.disk_usage", lambda _path: usage)
+    with pytest.raises(ExportError, match=r"about \d+ bytes are needed.* 100 are free"):
+        export_model(tiny_folder, tmp_path / "package", QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
