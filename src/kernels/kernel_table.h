@@ -49,7 +49,7 @@ struct SwiGluCall {
 struct KernelTable {
   std::int64_t panel_rows;    // rows of a panel of quantized activations
   std::int64_t panel_bytes;   // of one panel's block
-  std::int64_t tile_columns;  // column tiles that go best together
+  std::int64_t tile_columns;  // column tiles of a piece of work
   void (*quantize_panel)(const LinearCall&, std::int64_t panel);
   void (*linear)(const LinearCall&,
                  std::int64_t tile_begin,

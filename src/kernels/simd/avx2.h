@@ -10,7 +10,10 @@ namespace quire::kernels::simd {
 struct Avx2 {
   static constexpr int kLanes = 16;
   static constexpr int kPanelRows = 4;
-  static constexpr int kTileColumns = 1;
+  static constexpr int kTileColumns = 4;
+  static constexpr int side_by_side(int rows, bool quantized) {
+    return rows == 1 && !quantized ? 4 : 1;
+  }
   static constexpr int kAttentionVectors = 1;
   static constexpr int kByteOffset = 0;
 

@@ -9,8 +9,12 @@ namespace quire::kernels::simd {
 // Sixteen lanes in one AVX-512 register; byte dot products by VNNI. See Portable for the rules.
 struct Avx512 {
   static constexpr int kLanes = 16;
-  static constexpr int kPanelRows = 4;
+  static constexpr int kPanelRows = 8;
   static constexpr int kTileColumns = 4;
+  // Few rows: more columns, to have enough sums under way. Many rows: more would spill registers.
+  static constexpr int side_by_side(int rows, bool quantized) {
+    return rows <= 4 ? 4 : quantized ? 1 : 2;
+  }
   static constexpr int kAttentionVectors = 4;
   // vpdpbusd wants its weights unsigned: q + 128, and the sum of x times 128 taken out again.
   static constexpr int kByteOffset = 128;

@@ -16,9 +16,11 @@ namespace quire::kernels::simd {
 // max(a, b) and min(a, b) give b when either is NaN, as x86 does.
 struct Portable {
   static constexpr int kLanes = 16;
-  // Rows of activations that one register tile multiplies at a time, and its column tiles.
+  // Rows of activations that are multiplied at a time, and column tiles of a piece of work.
   static constexpr int kPanelRows = 2;
-  static constexpr int kTileColumns = 1;
+  static constexpr int kTileColumns = 4;
+  // Column tiles side by side in registers for so many rows.
+  static constexpr int side_by_side(int /*rows*/, bool /*quantized*/) { return 1; }
   // Registers of keys, and of value dimensions, that attention holds for each row.
   static constexpr int kAttentionVectors = 1;
   // What is added to an 8-bit weight before the dot product, to be taken out of the sum again.
