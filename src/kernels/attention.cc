@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "kernels/attention_call.h"
 #include "kernels/kernel_table.h"
@@ -13,6 +14,9 @@ namespace {
 
 // Below this many multiply-adds waking threads costs more than it gains.
 constexpr std::int64_t kMinParallelWork = 100'000;
+
+// Tokens whose keys and values one piece of work writes.
+constexpr std::int64_t kTokensOfWrite = 32;
 
 // Tokens of one step and positions of a sequence; keeps every product of sizes below 2^63.
 constexpr std::int64_t kMaxTokens = std::int64_t{1} << 31;
@@ -200,16 +204,18 @@ class WorkPlan {
   std::int64_t work_ = 0;
 };
 
-void write_step(const AttentionCall& call,
-                const AttentionInputs& inputs,
-                const KernelTable& table,
-                float* scratch) {
-  for (std::size_t s = 0; s < inputs.past_lengths.size(); ++s) {
-    const std::int64_t length =
-        std::int64_t{inputs.cumulative_lengths[s + 1]} - inputs.cumulative_lengths[s];
-    for (std::int64_t t = 0; t < length; ++t) {
-      table.write_cache(call, static_cast<std::int64_t>(s), t, scratch);
-    }
+// Writes the keys and values of tokens [begin, end) of the flat axis.
+void write_tokens(const AttentionCall& call,
+                  const AttentionInputs& inputs,
+                  const KernelTable& table,
+                  std::pair<std::int64_t, std::int64_t> range,
+                  float* scratch) {
+  const auto lengths = inputs.cumulative_lengths;
+  auto end_of_sequence = std::upper_bound(lengths.begin(), lengths.end(), range.first);
+  for (std::int64_t t = range.first; t < range.second; ++t) {
+    while (*end_of_sequence <= t) ++end_of_sequence;
+    const std::int64_t sequence = end_of_sequence - lengths.begin() - 1;
+    table.write_cache(call, sequence, t - lengths[to_size(sequence)], scratch);
   }
 }
 
@@ -265,7 +271,8 @@ Status paged_attention(const KernelContext& context,
   SerialExecutor serial;
   Executor& executor = plan.small() ? static_cast<Executor&>(serial) : context.executor;
   const std::int64_t items = plan.count();
-  const int workers = num_workers(executor, items);
+  const std::int64_t writes = divide_up(inputs.num_tokens, kTokensOfWrite);
+  const int workers = num_workers(executor, std::max(items, writes));
   const std::size_t scratch_bytes = aligned_bytes(
       to_size(attention_scratch_floats(call.head_dim, call.padded_dim)) * sizeof(float));
   std::byte* memory = context.workspace.reserve(to_size(workers) * scratch_bytes +
@@ -273,10 +280,17 @@ Status paged_attention(const KernelContext& context,
   auto* list = reinterpret_cast<AttentionItem*>(memory + to_size(workers) * scratch_bytes);
   plan.fill(list);
 
-  write_step(call, inputs, table, reinterpret_cast<float*>(memory));
+  const auto scratch = [&](int worker) {
+    return reinterpret_cast<float*>(memory + to_size(worker) * scratch_bytes);
+  };
+  for_each_item(executor, writes, [&](std::int64_t item, int worker) {
+    const std::int64_t begin = item * kTokensOfWrite;
+    const std::int64_t end = std::min(begin + kTokensOfWrite, inputs.num_tokens);
+    write_tokens(call, inputs, table, {begin, end}, scratch(worker));
+  });
+  // Every key is in its block before the first query looks.
   for_each_item(executor, items, [&](std::int64_t item, int worker) {
-    auto* scratch = reinterpret_cast<float*>(memory + to_size(worker) * scratch_bytes);
-    table.attend(call, list[item], scratch);
+    table.attend(call, list[item], scratch(worker));
   });
   return ok_status();
 }
