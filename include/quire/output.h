@@ -67,19 +67,33 @@ struct TextDelta {
   FinishReason finish_reason = FinishReason::kNone;
 };
 
+// What a step brought: new text and ids of running samples, and the requests that ended.
+struct StepOutput {
+  std::vector<TextDelta> deltas;
+  std::vector<RequestOutput> finished;
+};
+
+// What an engine holds and has done since it was made.
+struct EngineStats {
+  int num_waiting = 0;
+  int num_running = 0;
+  int num_blocks = 0;
+  int num_used_blocks = 0;
+  std::int64_t num_steps = 0;
+  std::int64_t num_prompt_tokens = 0;  // computed, recomputation after preemption included
+  std::int64_t num_generated_tokens = 0;
+  std::int64_t num_preemptions = 0;
+  std::int64_t num_prefix_lookup_tokens = 0;  // prompt tokens looked up in the prefix cache
+  std::int64_t num_prefix_hit_tokens = 0;     // and found there
+};
+
 // Where a generate() call stands; given to its progress callback after every step.
 struct Progress {
   int num_prompts = 0;
   int num_finished = 0;
-  int num_running = 0;
-  int num_waiting = 0;
-  std::int64_t num_prompt_tokens = 0;     // computed so far
-  std::int64_t num_generated_tokens = 0;  // so far, over all samples
-  std::int64_t num_expected_tokens = 0;   // at most, over all samples
-  int num_blocks_used = 0;
-  int num_blocks = 0;
-  double prefix_hit_rate = 0;  // share of looked-up prompt tokens found in the cache
-  double seconds = 0;          // since the call began
+  std::int64_t num_expected_tokens = 0;  // that the call will have generated at most
+  double seconds = 0;                    // since the call began
+  EngineStats stats;                     // of the engine, tokens counted since the call began
 };
 
 }  // namespace quire

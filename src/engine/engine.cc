@@ -279,7 +279,8 @@ EngineStats Engine::stats() const {
   stats.num_running = scheduler_.num_running();
   stats.num_blocks = block_manager_.num_blocks();
   stats.num_used_blocks = block_manager_.num_used_blocks();
-  stats.cache = block_manager_.stats();
+  stats.num_prefix_lookup_tokens = block_manager_.stats().num_lookup_tokens;
+  stats.num_prefix_hit_tokens = block_manager_.stats().num_hit_tokens;
   return stats;
 }
 

@@ -30,24 +30,6 @@ struct EngineParts {
   std::function<double()> clock_ms;      // monotonic; unset: the system's
 };
 
-// What a step brought: new text of running samples, and the requests that ended.
-struct StepOutput {
-  std::vector<TextDelta> deltas;
-  std::vector<RequestOutput> finished;
-};
-
-struct EngineStats {
-  int num_waiting = 0;
-  int num_running = 0;
-  int num_blocks = 0;
-  int num_used_blocks = 0;
-  std::int64_t num_steps = 0;
-  std::int64_t num_prompt_tokens = 0;     // computed in prefill, recomputation included
-  std::int64_t num_generated_tokens = 0;
-  std::int64_t num_preemptions = 0;
-  BlockManagerStats cache;
-};
-
 // Serves many requests at once over one model: continuous batching over a paged cache. A request's
 // tokens depend on the request alone, not on what runs beside it. Each step is plan, run, commit, with
 // plain data between, so that a caller may also run the model itself and come back.

@@ -54,6 +54,7 @@ Status check_format(const JsonObject& info) {
 Status read_sizes(const JsonObject& info, ModelPackage* package) {
   QUIRE_ASSIGN(package->num_layers, dimension(info, "num_layers"));
   QUIRE_ASSIGN(package->hidden_size, dimension(info, "hidden_size"));
+  QUIRE_ASSIGN(package->intermediate_size, dimension(info, "intermediate_size"));
   QUIRE_ASSIGN(package->num_heads, dimension(info, "num_heads"));
   QUIRE_ASSIGN(package->num_kv_heads, dimension(info, "num_kv_heads"));
   QUIRE_ASSIGN(package->head_dim, dimension(info, "head_dim"));

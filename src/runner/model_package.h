@@ -38,6 +38,7 @@ struct ModelPackage {
   std::vector<std::string> backends;
   int num_layers = 0;
   int hidden_size = 0;
+  int intermediate_size = 0;  // width of the feed-forward layer
   int num_heads = 0;
   int num_kv_heads = 0;
   int head_dim = 0;

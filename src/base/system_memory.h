@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "quire/result.h"
+
+namespace quire {
+
+// Bytes a process may still take: what the system has available, or less where a container's limit
+// (cgroup v2 or v1) leaves less.
+std::uint64_t available_memory_bytes();
+
+// This process's resident memory in bytes; 0 where the system does not tell.
+std::uint64_t resident_memory_bytes();
+
+// A large zeroed region from the system, page-aligned, whose pages cost memory only once they are
+// touched. Fails with kResourceExhausted.
+class MemoryRegion {
+ public:
+  static Result<MemoryRegion> map(std::size_t num_bytes);
+
+  std::byte* data() const { return data_.get(); }
+  std::size_t size() const { return data_.get_deleter().num_bytes; }
+
+ private:
+  struct Unmap {
+    std::size_t num_bytes = 0;
+    void operator()(std::byte* data) const;
+  };
+  explicit MemoryRegion(std::unique_ptr<std::byte, Unmap> data) : data_(std::move(data)) {}
+
+  std::unique_ptr<std::byte, Unmap> data_;
+};
+
+}  // namespace quire

@@ -1,0 +1,214 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/system_memory.h"
+#include "cli/commands.h"
+#include "cli/engine_flags.h"
+#include "cli/exit_code.h"
+#include "cli/roofline.h"
+#include "quire/llm.h"
+#include "runner/model_package.h"
+
+namespace quire::cli {
+namespace {
+
+constexpr int kContext = 128;      // tokens in the cache when decoding is measured
+constexpr int kDecodeSteps = 24;   // steps a decode measurement times
+constexpr int kRepeats = 3;        // measurements of each kind; the median counts
+
+struct BenchFlags {
+  ModelFlags model;
+  bool json = false;
+};
+
+struct BenchResult {
+  std::map<int, double> prefill_tok_s;  // by prompt length
+  std::map<int, double> decode_tok_s;   // by number of streams
+  double load_ms = 0;
+  double rss_mib = 0;
+  Roofline roofline;
+  double prefill_share = 0;
+  double decode_share = 0;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
+  return values[values.size() / 2];
+}
+
+GenerateRequest random_request(int num_prompt, int num_output, int vocab, std::mt19937* random) {
+  std::uniform_int_distribution<TokenId> any_id(0, vocab - 1);
+  std::vector<TokenId> ids(static_cast<std::size_t>(num_prompt));
+  for (TokenId& id : ids) id = any_id(*random);
+  GenerateRequest request{.prompt = std::move(ids)};
+  request.params.max_tokens = num_output;
+  request.params.ignore_eos = true;
+  return request;
+}
+
+Result<double> measure_prefill(int num_prompt, int vocab, std::mt19937* random, Llm* llm) {
+  QUIRE_TRY(llm->submit(random_request(num_prompt, 1, vocab, random)).error());
+  const auto start = std::chrono::steady_clock::now();
+  while (llm->has_unfinished()) {
+    for (const RequestOutput& output : llm->step().finished) QUIRE_TRY(output.error);
+  }
+  return num_prompt / seconds_since(start);
+}
+
+Result<double> measure_decode(int num_streams, int vocab, std::mt19937* random, Llm* llm) {
+  for (int i = 0; i < num_streams; ++i) {
+    QUIRE_TRY(llm->submit(random_request(kContext, kDecodeSteps + 64, vocab, random)).error());
+  }
+  std::vector<std::uint64_t> ids;
+  // Until every stream has its first token, steps carry prompts too.
+  std::map<std::uint64_t, bool> started;
+  while (static_cast<int>(started.size()) < num_streams) {
+    const StepOutput output = llm->step();
+    for (const TextDelta& delta : output.deltas) started[delta.request_id] = true;
+    for (const RequestOutput& finished : output.finished) QUIRE_TRY(finished.error);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  std::size_t num_tokens = 0;
+  for (int i = 0; i < kDecodeSteps; ++i) num_tokens += llm->step().deltas.size();
+  const double rate = static_cast<double>(num_tokens) / seconds_since(start);
+  for (const auto& [id, unused] : started) llm->cancel(id);
+  return rate;
+}
+
+template <typename Measure>
+Status sweep(const char* name,
+             const std::vector<int>& sizes,
+             const Measure& measure,
+             std::map<int, double>* rates) {
+  for (const int size : sizes) {
+    std::fprintf(stderr, "\r\x1b[Kmeasuring %s %d", name, size);
+    std::vector<double> runs;
+    for (int i = 0; i < kRepeats; ++i) {
+      QUIRE_ASSIGN(const double rate, measure(size));
+      runs.push_back(rate);
+    }
+    (*rates)[size] = median(runs);
+  }
+  std::fprintf(stderr, "\r\x1b[K");
+  return ok_status();
+}
+
+Result<BenchResult> run_measurements(const BenchFlags& flags) {
+  EngineOptions options = engine_options(flags.model);
+  options.prefix_cache = false;
+  QUIRE_ASSIGN(const ModelPackage package, open_package(flags.model.package));
+  BenchResult result;
+  const auto start = std::chrono::steady_clock::now();
+  QUIRE_ASSIGN(Llm llm, Llm::open(flags.model.package, options));
+  result.load_ms = seconds_since(start) * 1e3;
+  std::mt19937 random(1);
+  std::vector<int> lengths;
+  for (const int length : {128, 512}) {
+    if (length < package.max_seq_len) lengths.push_back(length);
+  }
+  std::vector<int> streams;
+  for (const int count : {1, 4, 16, 32}) {
+    if (count <= options.max_num_seqs && kContext + kDecodeSteps + 64 < package.max_seq_len) {
+      streams.push_back(count);
+    }
+  }
+  QUIRE_TRY(measure_prefill(std::min(16, package.max_seq_len - 1), package.vocab_size, &random, &llm)
+                .error());  // warms up
+  QUIRE_TRY(sweep("prefill", lengths,
+                  [&](int size) { return measure_prefill(size, package.vocab_size, &random, &llm); },
+                  &result.prefill_tok_s));
+  QUIRE_TRY(sweep("decode", streams,
+                  [&](int size) { return measure_decode(size, package.vocab_size, &random, &llm); },
+                  &result.decode_tok_s));
+  result.rss_mib = static_cast<double>(resident_memory_bytes()) / 1048576.0;
+  QUIRE_ASSIGN(result.roofline, measure_roofline(options.num_threads));
+  QUIRE_ASSIGN(const ModelCost cost, model_cost(package));
+  if (result.prefill_tok_s.contains(512)) {
+    result.prefill_share = result.prefill_tok_s[512] * cost.macs_per_token / 1e9 /
+                           (cost.quantized ? result.roofline.int8_gmac_s
+                                           : result.roofline.fp32_gflop_s / 2);
+  }
+  if (result.decode_tok_s.contains(1)) {
+    result.decode_share =
+        result.decode_tok_s[1] * cost.bytes_per_token / 1e9 / result.roofline.read_gb_s;
+  }
+  return result;
+}
+
+nlohmann::ordered_json rates_json(const std::map<int, double>& rates) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const auto& [size, rate] : rates) json[std::to_string(size)] = rate;
+  return json;
+}
+
+void print_json(const BenchResult& result) {
+  const nlohmann::ordered_json json = {
+      {"prefill_tok_s", rates_json(result.prefill_tok_s)},
+      {"decode_tok_s", rates_json(result.decode_tok_s)},
+      {"load_ms", result.load_ms},
+      {"rss_mib", result.rss_mib},
+      {"roofline",
+       {{"int8_gmac_s", result.roofline.int8_gmac_s},
+        {"fp32_gflop_s", result.roofline.fp32_gflop_s},
+        {"read_gb_s", result.roofline.read_gb_s},
+        {"prefill_share", result.prefill_share},
+        {"decode_share", result.decode_share}}}};
+  std::printf("%s\n", json.dump().c_str());
+}
+
+void print_bars(const char* what, const std::map<int, double>& rates) {
+  double most = 1e-9;
+  for (const auto& [size, rate] : rates) most = std::max(most, rate);
+  for (const auto& [size, rate] : rates) {
+    const auto length = static_cast<std::size_t>(40 * rate / most);
+    std::printf("  %-8s %4d  %9.1f tok/s  %s\n", what, size, rate, std::string(length, '#').c_str());
+  }
+}
+
+void print_table(const BenchResult& result) {
+  std::printf("prompt length: tokens a second until the first answer token\n");
+  print_bars("prefill", result.prefill_tok_s);
+  std::printf("streams: tokens a second of all together, at a context of %d\n", kContext);
+  print_bars("decode", result.decode_tok_s);
+  std::printf("loaded in %.0f ms; %.0f MiB resident\n", result.load_ms, result.rss_mib);
+  std::printf("this machine: %.0f int8 GMAC/s, %.0f fp32 GFLOP/s, %.1f GB/s read from memory\n",
+              result.roofline.int8_gmac_s, result.roofline.fp32_gflop_s,
+              result.roofline.read_gb_s);
+  std::printf("share of the limit: prefill %.0f %% of arithmetic, decode of one stream %.0f %% of reading\n",
+              100 * result.prefill_share, 100 * result.decode_share);
+}
+
+int run_bench(const BenchFlags& flags) {
+  const auto result = run_measurements(flags);
+  if (!result) return report(result.error());
+  flags.json ? print_json(*result) : print_table(*result);
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App* app, Action* action) {
+  auto flags = std::make_shared<BenchFlags>();  // shared with the action that outlives this call
+  CLI::App* command = app->add_subcommand("bench", "Measure prefill, decode and a batch sweep");
+  command->footer("Examples:\n  quire bench -m PKG\n  quire bench -m PKG --json > bench.json");
+  add_model_flags(command, &flags->model);
+  command->add_flag("--json", flags->json, "One JSON object on stdout");
+  command->callback([flags, action] { *action = [flags] { return run_bench(*flags); }; });
+}
+
+}  // namespace quire::cli

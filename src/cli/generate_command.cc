@@ -1,0 +1,176 @@
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/engine_flags.h"
+#include "cli/exit_code.h"
+#include "cli/output_json.h"
+#include "cli/progress_bar.h"
+#include "cli/prompt_source.h"
+#include "cli/sampling_flags.h"
+#include "quire/llm.h"
+
+namespace quire::cli {
+namespace {
+
+struct GenerateFlags {
+  ModelFlags model;
+  SamplingParams params;
+  std::vector<std::string> prompts;
+  std::string file;
+  bool raw = false;
+  bool token_ids = false;
+  bool json = false;
+  bool stats = false;
+};
+
+// An answer for each prompt, in their order; prompts that could not be read have their error already.
+struct Answers {
+  std::vector<RequestOutput> outputs;
+  double seconds = 0;
+  EngineStats stats;
+};
+
+Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags, bool chat) {
+  const PromptFormat format{.chat = chat && !flags.raw, .token_ids = flags.token_ids};
+  std::vector<SourcedPrompt> prompts;
+  for (const std::string& text : flags.prompts) {
+    prompts.push_back(prompt_from_text(text, format, flags.params));
+  }
+  if (!flags.file.empty()) {
+    QUIRE_ASSIGN(auto more, prompts_from_file(flags.file, format, flags.params));
+    for (SourcedPrompt& prompt : more) prompts.push_back(std::move(prompt));
+  }
+  if (prompts.empty()) {
+    return invalid_argument(
+        "there is no prompt; give one as an argument, or a file of them with --file");
+  }
+  return prompts;
+}
+
+Answers answer(const std::vector<SourcedPrompt>& prompts, Llm* llm) {
+  Answers answers;
+  answers.outputs.resize(prompts.size());
+  std::vector<GenerateRequest> requests;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    if (prompts[i]) {
+      requests.push_back(*prompts[i]);
+      places.push_back(i);
+    } else {
+      answers.outputs[i].error = prompts[i].error();
+    }
+  }
+  ProgressBar bar;
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<RequestOutput> outputs =
+      llm->generate(requests, [&bar](const Progress& progress) { bar.update(progress); });
+  bar.clear();
+  answers.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    answers.outputs[places[i]] = std::move(outputs[i]);
+  }
+  answers.stats = llm->stats();
+  return answers;
+}
+
+void print_text(const std::vector<RequestOutput>& outputs, const std::vector<SourcedPrompt>& prompts) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const RequestOutput& output = outputs[i];
+    if (!output.error.ok()) {
+      report(output.error.with_context("prompt " + std::to_string(i + 1)));
+      continue;
+    }
+    if (outputs.size() > 1) {
+      const auto* messages = std::get_if<std::vector<ChatMessage>>(&prompts[i]->prompt);
+      const auto* text = std::get_if<std::string>(&prompts[i]->prompt);
+      std::cout << "[" << i + 1 << "] "
+                << (messages != nullptr ? messages->back().content : text != nullptr ? *text : "")
+                << "\n";
+    }
+    for (const CompletionOutput& sample : output.outputs) {
+      if (output.outputs.size() > 1) std::cout << "(" << sample.index + 1 << ") ";
+      std::cout << sample.text << "\n";
+    }
+    if (outputs.size() > 1) std::cout << "\n";
+  }
+}
+
+void print_speed(const Answers& answers) {
+  std::int64_t num_tokens = 0;
+  for (const RequestOutput& output : answers.outputs) {
+    for (const CompletionOutput& sample : output.outputs) {
+      num_tokens += static_cast<std::int64_t>(sample.token_ids.size());
+    }
+  }
+  std::fprintf(stderr, "%zu prompts, %lld tokens in %.2f s: %.1f tok/s\n", answers.outputs.size(),
+               static_cast<long long>(num_tokens), answers.seconds,
+               static_cast<double>(num_tokens) / std::max(answers.seconds, 1e-9));
+}
+
+int run_generate(const GenerateFlags& flags) {
+  if (flags.raw && flags.token_ids) {
+    return report(invalid_argument("--raw and --token-ids exclude each other"));
+  }
+  // Read before the model is opened: a wrong flag or file is told at once.
+  if (Status status = validate(flags.params, std::numeric_limits<int>::max()); !status.ok()) {
+    return report(status);
+  }
+  Result<Llm> llm = Llm::open(flags.model.package, engine_options(flags.model));
+  if (!llm) return report(llm.error());
+  const auto prompts = collect_prompts(flags, llm->has_chat_template());
+  if (!prompts) return report(prompts.error());
+  const Answers answers = answer(*prompts, &*llm);
+  if (flags.json) {
+    for (std::size_t i = 0; i < answers.outputs.size(); ++i) {
+      std::cout << output_json(i, answers.outputs[i]) << "\n";
+    }
+  } else {
+    print_text(answers.outputs, *prompts);
+  }
+  std::cout.flush();
+  if (flags.stats || (!flags.json && isatty(STDERR_FILENO) == 1)) print_speed(answers);
+  bool any_failed = false;
+  for (const RequestOutput& output : answers.outputs) any_failed |= !output.error.ok();
+  // A single bad prompt given by hand is wrong usage; in a batch it is one failure among answers.
+  if (any_failed && prompts->size() == 1 && !flags.json && flags.file.empty()) {
+    return answers.outputs.front().error.code() == StatusCode::kInvalidArgument ? kExitUsage
+                                                                                : kExitFailure;
+  }
+  return any_failed ? kExitFailure : kExitOk;
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App* app, Action* action) {
+  auto flags = std::make_shared<GenerateFlags>();  // shared with the action that outlives this call
+  CLI::App* command = app->add_subcommand("generate", "Answer prompts, many at once");
+  command->footer(
+      "Examples:\n"
+      "  quire generate -m models/smollm2-135m-instruct \"What is the capital of France?\"\n"
+      "  quire generate -m PKG --file questions.txt -n 64 --temperature 0.7 --top-p 0.9 --seed 1\n"
+      "  quire generate -m PKG --file prompts.jsonl --json > answers.jsonl\n"
+      "  quire generate -m PKG --raw \"Once upon a time\"\n"
+      "  quire generate -m PKG --token-ids 1,4093,198");
+  add_model_flags(command, &flags->model);
+  add_sampling_flags(command, &flags->params);
+  command->add_option("prompt", flags->prompts, "Prompts");
+  command->add_option("--file", flags->file,
+                      "A file of prompts: .txt one a line, .jsonl one object a line, - for stdin");
+  command->add_flag("--raw", flags->raw, "No chat template: continue the text as it is");
+  command->add_flag("--token-ids", flags->token_ids, "Prompts are comma-separated token ids");
+  command->add_flag("--json", flags->json, "One JSON object a prompt on stdout");
+  command->add_flag("--stats", flags->stats, "Print tokens and speed on stderr at the end");
+  command->callback([flags, action] { *action = [flags] { return run_generate(*flags); }; });
+}
+
+}  // namespace quire::cli

@@ -1,0 +1,77 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/engine_flags.h"
+#include "cli/exit_code.h"
+#include "llm/package_parts.h"
+#include "runner/model_package.h"
+
+namespace quire::cli {
+namespace {
+
+std::string mebibytes(std::uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f MiB", static_cast<double>(bytes) / 1048576.0);
+  return text;
+}
+
+void print_row(const char* name, const std::string& value) {
+  std::printf("  %-14s %s\n", name, value.c_str());
+}
+
+void print_package(const ModelPackage& package) {
+  std::printf("%s\n", package.name.c_str());
+  print_row("architecture", package.architecture);
+  print_row("source", package.source + (package.license.empty() ? "" : " (" + package.license + ")"));
+  std::string backends;
+  for (const std::string& backend : package.backends) backends += " " + backend;
+  print_row("graph", package.graph + ", for" + backends);
+  print_row("layers", std::to_string(package.num_layers) + " of width " +
+                          std::to_string(package.hidden_size));
+  print_row("attention", std::to_string(package.num_heads) + " heads, " +
+                             std::to_string(package.num_kv_heads) + " for keys and values, of " +
+                             std::to_string(package.head_dim));
+  print_row("vocabulary", std::to_string(package.vocab_size));
+  print_row("context", std::to_string(package.max_seq_len) + " tokens");
+  print_row("weights", package.quantization == "none" ? package.dtype : package.quantization);
+  std::string eos;
+  for (const TokenId id : package.eos_ids) eos += (eos.empty() ? "" : ", ") + std::to_string(id);
+  print_row("ends at id", eos.empty() ? "none" : eos);
+  std::printf("  files\n");
+  for (const auto& [name, file] : package.files) {
+    std::printf("    %-26s %14s  sha256 %.16s...\n", name.c_str(), mebibytes(file.size).c_str(),
+                file.sha256.c_str());
+  }
+}
+
+int run_inspect(const std::filesystem::path& folder) {
+  const auto package = open_package(folder);
+  if (!package) return report(package.error());
+  print_package(*package);
+  std::fflush(stdout);
+  if (Status status = check_package_sha256(*package); !status.ok()) return report(status);
+  const auto tokenizer = load_tokenizer_if_any(folder);
+  if (!tokenizer) return report(tokenizer.error());
+  const auto chat_format = load_chat_format(folder);
+  if (!chat_format) return report(chat_format.error());
+  print_row("tokenizer", *tokenizer ? std::to_string((*tokenizer)->vocab_size()) + " ids" : "none");
+  print_row("chat template", *chat_format ? "yes" : "none");
+  std::printf("intact: every file has its recorded sha256\n");
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App* app, Action* action) {
+  auto folder = std::make_shared<std::filesystem::path>();  // shared with the action
+  CLI::App* command = app->add_subcommand("inspect", "What is in a package, and whether it is intact");
+  command->footer("Example:\n  quire inspect models/smollm2-135m-instruct");
+  add_package_flag(command, folder.get(), /*positional=*/true);
+  command->callback([folder, action] { *action = [folder] { return run_inspect(*folder); }; });
+}
+
+}  // namespace quire::cli

@@ -1,0 +1,40 @@
+#include "quire/options.h"
+
+#include <string>
+
+#include "quire/result.h"
+
+namespace quire {
+namespace {
+
+Status check_range(const char* name, int value, int low, int high) {
+  if (value >= low && value <= high) return ok_status();
+  return invalid_argument(std::string(name) + " is " + std::to_string(value) +
+                          ", but must be from " + std::to_string(low) + " to " +
+                          std::to_string(high));
+}
+
+}  // namespace
+
+Status validate(const EngineOptions& options) {
+  QUIRE_TRY(check_range("--threads", options.num_threads, 0, 1024));
+  QUIRE_TRY(check_range("--kv-blocks", options.num_kv_blocks, 0, 1 << 24));
+  QUIRE_TRY(check_range("--block-size", options.block_size, 16, 256));
+  QUIRE_TRY(check_range("--max-num-seqs", options.max_num_seqs, 1, 65536));
+  QUIRE_TRY(check_range("--max-batch-tokens", options.max_batch_tokens, 1, 1 << 20));
+  if (options.block_size % 16 != 0) {
+    return invalid_argument("--block-size is " + std::to_string(options.block_size) +
+                            ", but must be a multiple of 16");
+  }
+  if (options.device != "cpu") {
+    return invalid_argument("--device is \"" + options.device.substr(0, 32) +
+                            "\", but this build runs on cpu only");
+  }
+  if (options.kv_dtype != "auto" && options.kv_dtype != "fp32" && options.kv_dtype != "bf16") {
+    return invalid_argument("--kv-dtype is \"" + options.kv_dtype.substr(0, 32) +
+                            "\", but must be auto, fp32 or bf16");
+  }
+  return ok_status();
+}
+
+}  // namespace quire

@@ -1,0 +1,124 @@
+#include "llm/package_parts.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "tokenizer/tokenizer_json.h"
+
+namespace quire {
+namespace {
+
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20U;
+constexpr std::uint64_t kMaxTemplateBytes = std::uint64_t{256} << 10U;
+
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, error));
+}
+
+// A special token of tokenizer_config.json: a string, or an object with the string as "content".
+std::string token_text(const nlohmann::json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found == config.end()) return {};
+  if (found->is_string()) return found->get<std::string>();
+  if (!found->is_object()) return {};
+  const auto content = found->find("content");
+  return content != found->end() && content->is_string() ? content->get<std::string>()
+                                                         : std::string();
+}
+
+// The template of tokenizer_config.json: a string, or a list of named ones, of which "default" counts.
+std::string template_in_config(const nlohmann::json& config) {
+  const auto found = config.find("chat_template");
+  if (found == config.end()) return {};
+  if (found->is_string()) return found->get<std::string>();
+  if (!found->is_array()) return {};
+  for (const nlohmann::json& entry : *found) {
+    if (token_text(entry, "name") == "default") return token_text(entry, "template");
+  }
+  return {};
+}
+
+Result<double> number_or(const JsonObject& config, const char* key, double fallback) {
+  return config.has(key) ? config.number(key) : Result<double>(fallback);
+}
+
+Status read_eos(const JsonObject& config, std::vector<TokenId>* ids) {
+  if (!config.has("eos_token_id")) return ok_status();
+  constexpr std::int64_t kMost = std::numeric_limits<TokenId>::max();
+  if (config.value()["eos_token_id"].is_array()) {
+    QUIRE_ASSIGN(const auto list, config.integers("eos_token_id", 0, kMost));
+    ids->assign(list.begin(), list.end());
+  } else {
+    QUIRE_ASSIGN(const std::int64_t id, config.integer("eos_token_id", 0, kMost));
+    ids->push_back(static_cast<TokenId>(id));
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder) {
+  if (!is_there(folder / "tokenizer.json")) return std::unique_ptr<Tokenizer>();
+  return load_tokenizer(folder);
+}
+
+Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder) {
+  nlohmann::json config = nlohmann::json::object();
+  if (is_there(folder / "tokenizer_config.json")) {
+    QUIRE_ASSIGN(config, read_json_file(folder / "tokenizer_config.json", kMaxConfigBytes));
+    QUIRE_TRY(JsonObject::of(config, (folder / "tokenizer_config.json").string()).error());
+  }
+  std::string source = template_in_config(config);
+  if (is_there(folder / "chat_template.jinja")) {
+    QUIRE_ASSIGN(source, read_file(folder / "chat_template.jinja", kMaxTemplateBytes));
+  }
+  if (source.empty()) return std::optional<ChatFormat>();
+  auto parsed = ChatTemplate::parse(source);
+  if (!parsed) {
+    return bad_model("the chat template of " + folder.string() +
+                     " cannot be used: " + parsed.error().message());
+  }
+  ChatRenderOptions options;
+  options.bos_token = token_text(config, "bos_token");
+  options.eos_token = token_text(config, "eos_token");
+  return std::optional<ChatFormat>(ChatFormat{*std::move(parsed), std::move(options)});
+}
+
+Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
+  GenerationDefaults defaults;
+  const std::filesystem::path path = folder / "generation_config.json";
+  if (!is_there(path)) return defaults;
+  QUIRE_ASSIGN(const nlohmann::json json, read_json_file(path, kMaxConfigBytes));
+  QUIRE_ASSIGN(const JsonObject config, JsonObject::of(json, path.string()));
+  QUIRE_TRY(read_eos(config, &defaults.eos_ids));
+  if (config.has("do_sample")) {
+    QUIRE_ASSIGN(const bool do_sample, config.boolean("do_sample"));
+    if (!do_sample) return defaults;
+  }
+  SamplingParams& params = defaults.params;
+  QUIRE_ASSIGN(params.temperature, number_or(config, "temperature", params.temperature));
+  QUIRE_ASSIGN(params.top_p, number_or(config, "top_p", params.top_p));
+  QUIRE_ASSIGN(params.min_p, number_or(config, "min_p", params.min_p));
+  QUIRE_ASSIGN(params.repetition_penalty,
+               number_or(config, "repetition_penalty", params.repetition_penalty));
+  if (config.has("top_k")) {
+    QUIRE_ASSIGN(const std::int64_t top_k, config.integer("top_k", -1, INT32_MAX));
+    params.top_k = static_cast<int>(top_k);
+  }
+  if (Status status = validate(params, std::numeric_limits<int>::max()); !status.ok()) {
+    return bad_model(path.string() + ": " + status.message());
+  }
+  return defaults;
+}
+
+}  // namespace quire

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "quire/chat.h"
+#include "quire/result.h"
+#include "quire/sampling_params.h"
+#include "quire/tokenizer.h"
+#include "quire/types.h"
+
+namespace quire {
+
+// A chat template with the strings it may print besides what is in the messages.
+struct ChatFormat {
+  ChatTemplate chat_template;
+  ChatRenderOptions options;
+};
+
+// The tokenizer of a folder in Hugging Face layout; null when it has no tokenizer.json.
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder);
+
+// The chat template of such a folder: chat_template.jinja, or the one in tokenizer_config.json.
+// Empty when it has neither.
+Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder);
+
+// Sampling parameters that generation_config.json recommends, and the ids it ends a text at.
+struct GenerationDefaults {
+  SamplingParams params;
+  std::vector<TokenId> eos_ids;
+};
+Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder);
+
+}  // namespace quire
