@@ -14,7 +14,8 @@ add_library(quire_warnings INTERFACE)
 target_compile_options(
   quire_warnings
   INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
-            -Wold-style-cast -Woverloaded-virtual -Wno-psabi)
+            -Wold-style-cast -Woverloaded-virtual -Wno-psabi
+            -Wno-missing-field-initializers) # designated initialisers leave out what has a default
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # -Wrestrict: g++ 12 sees overlaps in std::string's operator+ that are not there (GCC bug 105651).
   target_compile_options(quire_warnings INTERFACE -Wduplicated-cond -Wlogical-op -Wno-restrict)

@@ -25,19 +25,19 @@ struct SamplingParams {
   double presence_penalty = 0.0;    // subtracted once from the logit of every generated token
   double frequency_penalty = 0.0;   // subtracted once for each time it was generated
   double repetition_penalty = 1.0;  // divides (or multiplies, below 0) logits of tokens seen, prompt too
-  std::optional<std::uint64_t> seed;  // unset: drawn by the engine
+  std::optional<std::uint64_t> seed = {};  // unset: drawn by the engine
 
-  std::vector<std::string> stop;        // strings that end the text and are cut off it
-  std::vector<TokenId> stop_token_ids;  // further ids that end the text
+  std::vector<std::string> stop = {};        // strings that end the text and are cut off it
+  std::vector<TokenId> stop_token_ids = {};  // further ids that end the text
   bool ignore_eos = false;
   bool include_stop_str_in_output = false;
 
-  std::vector<std::pair<TokenId, double>> logit_bias;
-  std::vector<TokenId> allowed_token_ids;  // empty: all
-  std::vector<std::vector<TokenId>> bad_words;  // token sequences that must not be completed
+  std::vector<std::pair<TokenId, double>> logit_bias = {};
+  std::vector<TokenId> allowed_token_ids = {};  // empty: all
+  std::vector<std::vector<TokenId>> bad_words = {};  // token sequences that must not be completed
 
-  std::optional<int> logprobs;         // log-probabilities of that many best tokens at each step
-  std::optional<int> prompt_logprobs;  // the same for the prompt
+  std::optional<int> logprobs = {};         // log-probabilities of that many best tokens at each step
+  std::optional<int> prompt_logprobs = {};  // the same for the prompt
   bool skip_special_tokens = true;     // leave special tokens out of the text
 };
 
