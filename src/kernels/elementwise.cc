@@ -39,16 +39,16 @@ float quantized_element(const WeightView& weights, std::int64_t row, std::int64_
   const std::int64_t place = i % kQuantBlock;
   const auto index = static_cast<std::size_t>(block);
   const float scale = half_to_float(weights.scale[index]);
-  int q = 0;
+  float q = 0;
   if (weights.type == WeightType::kInt8) {
-    q = read<std::int8_t>(weights.weight, block * kQuantBlock + place);
+    q = static_cast<float>(read<std::int8_t>(weights.weight, block * kQuantBlock + place));
   } else {
     constexpr int kHalf = kQuantBlock / 2;
     const int both = read<std::uint8_t>(weights.weight, block * kHalf + place % kHalf);
-    q = place < kHalf ? both & 15 : both >> 4;
-    if (weights.min.empty()) q -= 8;
+    const int nibble = place < kHalf ? both & 15 : both >> 4;
+    q = static_cast<float>(weights.min.empty() ? nibble - 8 : nibble);
   }
-  const float value = scale * static_cast<float>(q);
+  const float value = scale * q;
   return weights.min.empty() ? value : value + half_to_float(weights.min[index]);
 }
 

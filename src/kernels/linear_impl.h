@@ -15,7 +15,9 @@ template <typename V>
 void prefetch_weights(const std::uint8_t* p, int bytes) {
   const auto ahead = reinterpret_cast<std::uintptr_t>(p) + kPrefetchBytes;
   for (int line = 0; line < bytes; line += 64) {
-    __builtin_prefetch(reinterpret_cast<const void*>(ahead + static_cast<std::uintptr_t>(line)));
+    const auto address = ahead + static_cast<std::uintptr_t>(line);
+    __builtin_prefetch(
+        reinterpret_cast<const void*>(address));  // NOLINT(performance-no-int-to-ptr)
   }
 }
 

@@ -179,6 +179,10 @@ class KernelBase {
       return static_cast<Kernel*>(this)->run(wrapped);
     });
   }
+
+ private:
+  KernelBase() = default;
+  friend Kernel;
 };
 
 }  // namespace quire::onnx
