@@ -27,19 +27,20 @@ using Prompt = std::variant<std::string, std::vector<ChatMessage>, std::vector<T
 struct GenerateRequest {
   Prompt prompt;
   SamplingParams params = {};
-  int priority = 0;        // lower runs first
+  int priority = 0;             // lower runs first
   std::string cache_salt = {};  // prompts share cached blocks only under the same salt
 };
 
 using ProgressCallback = std::function<void(const Progress&)>;
 using DeltaCallback = std::function<void(const TextDelta&)>;
 
-// A language model that answers many prompts at once: the engine with a model, a tokenizer and a chat
-// template. Not thread-safe: use one Llm from one thread. Movable; the library never prints.
+// A language model that answers many prompts at once: the engine with a model, a tokenizer and a
+// chat template. Not thread-safe: use one Llm from one thread. Movable; the library never prints.
 //
 //   auto llm = quire::Llm::open("models/smollm2-135m-instruct");
 //   if (!llm) return fail(llm.error());
-//   auto outputs = llm->generate(std::vector<quire::Prompt>{"Once upon a time"}, {.max_tokens = 32});
+//   auto outputs = llm->generate(std::vector<quire::Prompt>{"Once upon a time"}, {.max_tokens =
+//   32});
 class Llm {
  public:
   // Opens a model package (docs/model_package.md). kBadModel: the package cannot be used.
@@ -56,8 +57,8 @@ class Llm {
   Llm& operator=(Llm&&) noexcept;
   ~Llm();
 
-  // Answers all prompts, batched, in their order. A prompt that fails has its error in its output and
-  // leaves the others alone.
+  // Answers all prompts, batched, in their order. A prompt that fails has its error in its output
+  // and leaves the others alone.
   std::vector<RequestOutput> generate(std::span<const GenerateRequest> requests,
                                       const ProgressCallback& on_progress = {});
   std::vector<RequestOutput> generate(std::span<const Prompt> prompts,

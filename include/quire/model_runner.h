@@ -20,16 +20,16 @@ struct ModelSpec {
 // One step: the new tokens of B sequences on one flat axis of T tokens, no padding. Views into the
 // caller's memory, valid during run().
 struct ModelInput {
-  std::span<const TokenId> token_ids;                     // [T]
+  std::span<const TokenId> token_ids;                         // [T]
   std::span<const std::int32_t> cumulative_sequence_lengths;  // [B+1]: where each sequence begins
-  std::span<const std::int32_t> past_sequence_lengths;    // [B]: its tokens already in the cache
-  std::span<const std::int32_t> block_table;              // [B, max_blocks], row-major, -1: unused
+  std::span<const std::int32_t> past_sequence_lengths;  // [B]: its tokens already in the cache
+  std::span<const std::int32_t> block_table;            // [B, max_blocks], row-major, -1: unused
   int max_blocks = 0;
   std::span<const std::int64_t> logits_indices;  // [L]: rows of T whose logits are wanted
 };
 
-// A model and the memory of its cache, behind one call. The engine keeps the cache's books, the runner
-// its bytes. Not thread-safe: one thread, the engine's, calls it.
+// A model and the memory of its cache, behind one call. The engine keeps the cache's books, the
+// runner its bytes. Not thread-safe: one thread, the engine's, calls it.
 class ModelRunner {
  public:
   ModelRunner() = default;
@@ -39,9 +39,9 @@ class ModelRunner {
 
   virtual const ModelSpec& spec() const = 0;
 
-  // Computes the tokens, writes their keys and values into the cache and sets `logits` to [L, vocab],
-  // row-major. A failed run may have written the blocks of the input and nothing else, so that the
-  // same input can be run again.
+  // Computes the tokens, writes their keys and values into the cache and sets `logits` to [L,
+  // vocab], row-major. A failed run may have written the blocks of the input and nothing else, so
+  // that the same input can be run again.
   virtual Status run(const ModelInput& input, std::vector<float>* logits) = 0;
 
   // One plain forward pass over the first blocks of the cache, for use without an engine: logits of

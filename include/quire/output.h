@@ -23,8 +23,8 @@ enum class FinishReason {
 // "stop", "length", "cancelled", "error", or "" for kNone.
 std::string_view finish_reason_name(FinishReason reason);
 
-// Log-probability of a token under the model's raw logits (before penalties and temperature), and of
-// the best tokens at that place, best first.
+// Log-probability of a token under the model's raw logits (before penalties and temperature), and
+// of the best tokens at that place, best first.
 struct TokenLogprobs {
   TokenId token = 0;
   float logprob = 0;

@@ -9,14 +9,15 @@
 
 namespace quire {
 
-// A value or the Status that says why there is none. The member names are those of std::expected, so
-// that it can take over once every compiler we build with has it.
+// A value or the Status that says why there is none. The member names are those of std::expected,
+// so that it can take over once every compiler we build with has it.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit on purpose
   Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit on purpose
-    if (status_.ok()) status_ = Status(StatusCode::kInternal, "a Result was made from an ok Status");
+    if (status_.ok())
+      status_ = Status(StatusCode::kInternal, "a Result was made from an ok Status");
   }
 
   [[nodiscard]] bool has_value() const { return value_.has_value(); }
@@ -45,18 +46,18 @@ class [[nodiscard]] Result {
 }  // namespace quire
 
 // Returns from the enclosing function when `expr` (a Status) is not ok.
-#define QUIRE_TRY(expr)                                     \
-  do {                                                      \
-    ::quire::Status quire_status_ = (expr);                 \
-    if (!quire_status_.ok()) return quire_status_;          \
+#define QUIRE_TRY(expr)                            \
+  do {                                             \
+    ::quire::Status quire_status_ = (expr);        \
+    if (!quire_status_.ok()) return quire_status_; \
   } while (false)
 
 #define QUIRE_CONCAT_INNER_(a, b) a##b
 #define QUIRE_CONCAT_(a, b) QUIRE_CONCAT_INNER_(a, b)
 
 // QUIRE_ASSIGN(auto ids, encode(text)): the value of a Result, or return its failure.
-#define QUIRE_ASSIGN(target, expr)                                    \
-  auto QUIRE_CONCAT_(quire_result_, __LINE__) = (expr);               \
-  if (!QUIRE_CONCAT_(quire_result_, __LINE__))                        \
-    return QUIRE_CONCAT_(quire_result_, __LINE__).error();            \
+#define QUIRE_ASSIGN(target, expr)                         \
+  auto QUIRE_CONCAT_(quire_result_, __LINE__) = (expr);    \
+  if (!QUIRE_CONCAT_(quire_result_, __LINE__))             \
+    return QUIRE_CONCAT_(quire_result_, __LINE__).error(); \
   target = *std::move(QUIRE_CONCAT_(quire_result_, __LINE__))

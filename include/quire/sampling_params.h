@@ -11,8 +11,8 @@
 
 namespace quire {
 
-// How the continuation of one prompt is chosen. Names and meanings are vLLM's; the defaults are those
-// of `quire generate`: greedy, 256 tokens. Checked by validate() wherever a request enters.
+// How the continuation of one prompt is chosen. Names and meanings are vLLM's; the defaults are
+// those of `quire generate`: greedy, 256 tokens. Checked by validate() wherever a request enters.
 struct SamplingParams {
   int n = 1;             // samples of the prompt; their full prompt blocks are shared
   int max_tokens = 256;  // new tokens at most; clamped to what the context leaves
@@ -22,9 +22,10 @@ struct SamplingParams {
   int top_k = 0;             // 0 or -1: off
   double top_p = 1.0;        // 1: off
   double min_p = 0.0;        // 0: off; keeps tokens with at least min_p times the best probability
-  double presence_penalty = 0.0;    // subtracted once from the logit of every generated token
-  double frequency_penalty = 0.0;   // subtracted once for each time it was generated
-  double repetition_penalty = 1.0;  // divides (or multiplies, below 0) logits of tokens seen, prompt too
+  double presence_penalty = 0.0;   // subtracted once from the logit of every generated token
+  double frequency_penalty = 0.0;  // subtracted once for each time it was generated
+  double repetition_penalty =
+      1.0;  // divides (or multiplies, below 0) logits of tokens seen, prompt too
   std::optional<std::uint64_t> seed = {};  // unset: drawn by the engine
 
   std::vector<std::string> stop = {};        // strings that end the text and are cut off it
@@ -33,12 +34,12 @@ struct SamplingParams {
   bool include_stop_str_in_output = false;
 
   std::vector<std::pair<TokenId, double>> logit_bias = {};
-  std::vector<TokenId> allowed_token_ids = {};  // empty: all
+  std::vector<TokenId> allowed_token_ids = {};       // empty: all
   std::vector<std::vector<TokenId>> bad_words = {};  // token sequences that must not be completed
 
-  std::optional<int> logprobs = {};         // log-probabilities of that many best tokens at each step
+  std::optional<int> logprobs = {};  // log-probabilities of that many best tokens at each step
   std::optional<int> prompt_logprobs = {};  // the same for the prompt
-  bool skip_special_tokens = true;     // leave special tokens out of the text
+  bool skip_special_tokens = true;          // leave special tokens out of the text
 };
 
 // The bounds that validate() holds parameters to: one table for every way in.

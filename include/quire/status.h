@@ -6,8 +6,8 @@
 
 namespace quire {
 
-// What kind of failure a Status reports. The meanings are absl's; the command line maps them to exit
-// codes (kInvalidArgument 2, kBadModel 3, the others 1) and the server to HTTP codes.
+// What kind of failure a Status reports. The meanings are absl's; the command line maps them to
+// exit codes (kInvalidArgument 2, kBadModel 3, the others 1) and the server to HTTP codes.
 enum class StatusCode {
   kOk,
   kInvalidArgument,    // the caller's mistake: a flag, a prompt, a sampling parameter

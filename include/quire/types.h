@@ -4,7 +4,7 @@
 
 namespace quire {
 
-// A token's number in a model's vocabulary; valid ids are 0 … width of the logits - 1.
+// A token's number in a model's vocabulary; valid ids are 0 to width of the logits - 1.
 using TokenId = std::int32_t;
 
 }  // namespace quire

@@ -8,8 +8,8 @@ namespace quire {
 }  // namespace quire
 
 // Our own bugs only, in every build. For what comes from outside, return a Status.
-#define QUIRE_CHECK(condition, why)                                          \
-  do {                                                                       \
+#define QUIRE_CHECK(condition, why)                                               \
+  do {                                                                            \
     if (!(condition)) ::quire::check_failed(__FILE__, __LINE__, #condition, why); \
   } while (false)
 

@@ -66,8 +66,9 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t m
   const std::uint64_t size = std::filesystem::file_size(path, error);
   if (error) return cannot_read(path, error.message());
   if (size > max_bytes) {
-    return cannot_read(path, "it has " + std::to_string(size) + " bytes, more than the limit of " +
-                                 std::to_string(max_bytes));
+    return cannot_read(path,
+                       "it has " + std::to_string(size) + " bytes, more than the limit of " +
+                           std::to_string(max_bytes));
   }
   std::string text(size, '\0');
   const std::size_t got = std::fread(text.data(), 1, text.size(), file.get());

@@ -16,8 +16,8 @@ namespace {
 
 using nlohmann::json;
 
-// A pass over the text that refuses what the tree builder would accept or choke on: deep nesting and
-// keys given twice. Nothing is kept.
+// A pass over the text that refuses what the tree builder would accept or choke on: deep nesting
+// and keys given twice. Nothing is kept.
 class JsonGuard : public nlohmann::json_sax<json> {
  public:
   explicit JsonGuard(int max_depth) : max_depth_(max_depth) {}
@@ -80,7 +80,8 @@ Result<json> parse_json(std::string_view text, std::string_view what, int max_de
     }
     return json::parse(text);
   } catch (const json::exception&) {
-    return bad_model(std::string(what) + " cannot be used: a number or string in it is out of range");
+    return bad_model(std::string(what) +
+                     " cannot be used: a number or string in it is out of range");
   }
 }
 

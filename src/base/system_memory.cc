@@ -63,13 +63,18 @@ std::uint64_t resident_memory_bytes() {
 }
 
 Result<MemoryRegion> MemoryRegion::map(std::size_t num_bytes) {
-  void* data = mmap(nullptr, num_bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* data = mmap(nullptr,
+                    num_bytes,
+                    PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1,
+                    0);
   if (data == MAP_FAILED) {
     return resource_exhausted("no memory for a region of " + std::to_string(num_bytes >> 20U) +
                               " MiB");
   }
-  return MemoryRegion(std::unique_ptr<std::byte, Unmap>(static_cast<std::byte*>(data), {num_bytes}));
+  return MemoryRegion(
+      std::unique_ptr<std::byte, Unmap>(static_cast<std::byte*>(data), {num_bytes}));
 }
 
 void MemoryRegion::Unmap::operator()(std::byte* data) const { munmap(data, num_bytes); }

@@ -25,7 +25,8 @@ void append_utf8(char32_t code_point, std::string* out);
 // The text with each ill-formed sequence replaced by U+FFFD, as Python's errors="replace" does.
 std::string replace_invalid_utf8(std::string_view text);
 
-// How many bytes at the end of the text are the start of a code point that could still be completed.
+// How many bytes at the end of the text are the start of a code point that could still be
+// completed.
 std::size_t incomplete_utf8_suffix(std::string_view text);
 
 }  // namespace quire

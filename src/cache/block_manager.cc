@@ -27,9 +27,7 @@ std::string_view salt_at(std::size_t index, std::string_view salt) {
 }  // namespace
 
 BlockManager::BlockManager(const Options& options)
-    : options_(options),
-      pool_(options.num_blocks),
-      index_(options.hash_seed, options.hash_bits) {}
+    : options_(options), pool_(options.num_blocks), index_(options.hash_seed, options.hash_bits) {}
 
 BlockParent BlockManager::parent_of(const BlockTable& table, std::size_t index) const {
   if (index == 0) return {};
@@ -47,8 +45,7 @@ int BlockManager::allocate_cached(std::span<const TokenId> tokens,
   for (std::size_t i = 0; i < num_findable; ++i) {
     const auto block_tokens = tokens_of_block(tokens, i, block_size());
     const Hash128 key = index_.key(last_key(*table), block_tokens, salt_at(i, salt));
-    const BlockId block =
-        index_.find(key, parent_of(*table, i), block_tokens, salt_at(i, salt));
+    const BlockId block = index_.find(key, parent_of(*table, i), block_tokens, salt_at(i, salt));
     if (block == kNoBlock) break;
     pool_.share(block);
     table->blocks.push_back(block);

@@ -31,9 +31,9 @@ struct BlockManagerStats {
   std::int64_t num_evictions = 0;      // findable blocks that were reused for something else
 };
 
-// The books of the paged cache: which block belongs to which sequence, which blocks are shared, which
-// may be found by a later prompt. Integers only; the bytes are the runner's.
-// Not thread-safe; owned by the engine thread.
+// The books of the paged cache: which block belongs to which sequence, which blocks are shared,
+// which may be found by a later prompt. Integers only; the bytes are the runner's. Not thread-safe;
+// owned by the engine thread.
 class BlockManager {
  public:
   struct Options {
@@ -45,8 +45,8 @@ class BlockManager {
   };
   explicit BlockManager(const Options& options);
 
-  // Starts an empty table with the longest run of cached full blocks that `tokens` begins with, shared,
-  // but never all of the tokens: the last one is always computed. Returns the tokens found.
+  // Starts an empty table with the longest run of cached full blocks that `tokens` begins with,
+  // shared, but never all of the tokens: the last one is always computed. Returns the tokens found.
   int allocate_cached(std::span<const TokenId> tokens, std::string_view salt, BlockTable* table);
 
   // Whether `num_tokens` tokens would fit a table that has `num_held` blocks now.
@@ -57,8 +57,8 @@ class BlockManager {
   bool append(int num_tokens, BlockTable* table);
 
   // Makes the full blocks of the first `num_computed` tokens findable. Where an equal block is
-  // findable already, the table switches to that one and gives its own back: equal tokens have equal
-  // keys and values, bit for bit.
+  // findable already, the table switches to that one and gives its own back: equal tokens have
+  // equal keys and values, bit for bit.
   void publish(std::span<const TokenId> tokens,
                int num_computed,
                std::string_view salt,

@@ -4,7 +4,7 @@
 
 namespace quire {
 
-// A cache block's number, 0 … blocks of the pool - 1; what a block table holds.
+// A cache block's number, 0 to blocks of the pool - 1; what a block table holds.
 using BlockId = std::int32_t;
 inline constexpr BlockId kNoBlock = -1;
 

@@ -7,11 +7,12 @@
 
 namespace quire {
 
-// A pool of cache blocks, known by number only. A block is in use (someone holds a reference) or free.
-// Free blocks form one queue, the least recently freed first, and keep their contents until taken:
+// A pool of cache blocks, known by number only. A block is in use (someone holds a reference) or
+// free. Free blocks form one queue, the least recently freed first, and keep their contents until
+// taken:
 //
 //   front (taken next)                                    back (taken last)
-//   [blank blocks] [freed long ago, contents findable] … [freed just now]
+//   [blank blocks] [freed long ago, contents findable] .. [freed just now]
 //
 // Not thread-safe; owned by the engine thread.
 class BlockPool {
@@ -22,8 +23,8 @@ class BlockPool {
   BlockId take();
   // One more reference; takes the block out of the queue if it was free.
   void share(BlockId block);
-  // One reference less. A block that nobody holds goes to the back of the queue, or to its front when
-  // its contents cannot be found again.
+  // One reference less. A block that nobody holds goes to the back of the queue, or to its front
+  // when its contents cannot be found again.
   void release(BlockId block, bool findable);
 
   int num_blocks() const { return static_cast<int>(nodes_.size()); }

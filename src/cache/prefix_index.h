@@ -41,8 +41,8 @@ class PrefixIndex {
                std::span<const TokenId> tokens,
                std::string_view salt) const;
 
-  // Makes a block findable in place of whatever the key led to before: a block whose parent is gone,
-  // or one whose hash happens to be the same.
+  // Makes a block findable in place of whatever the key led to before: a block whose parent is
+  // gone, or one whose hash happens to be the same.
   void insert(const Hash128& key,
               BlockId block,
               const BlockParent& parent,

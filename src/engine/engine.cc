@@ -40,23 +40,22 @@ Engine::Engine(EngineParts parts, const EngineOptions& options)
                       .block_size = model().block_size,
                       .prefix_cache = options.prefix_cache,
                       .hash_seed = random_seed()}),
-      scheduler_({.max_num_seqs = options.max_num_seqs,
-                  .max_batch_tokens = options.max_batch_tokens},
-                 &block_manager_),
+      scheduler_(
+          {.max_num_seqs = options.max_num_seqs, .max_batch_tokens = options.max_batch_tokens},
+          &block_manager_),
       next_seed_(options.seed != 0 ? options.seed : random_seed()) {}
 
 Engine::~Engine() = default;
 
 Status Engine::check(const Request& request) const {
   QUIRE_TRY(validate(request.params, model().vocab_size));
-  const auto num_prompt = static_cast<int>(
-      std::min<std::size_t>(request.prompt_ids.size(), std::size_t{1} << 30U));
+  const auto num_prompt =
+      static_cast<int>(std::min<std::size_t>(request.prompt_ids.size(), std::size_t{1} << 30U));
   if (num_prompt == 0) return invalid_argument("the prompt is empty");
   if (num_prompt >= model().max_seq_len) {
-    return invalid_argument("the prompt has " + std::to_string(num_prompt) +
-                            " tokens, but the model's context of " +
-                            std::to_string(model().max_seq_len) +
-                            " must hold them and at least one more");
+    return invalid_argument(
+        "the prompt has " + std::to_string(num_prompt) + " tokens, but the model's context of " +
+        std::to_string(model().max_seq_len) + " must hold them and at least one more");
   }
   for (const TokenId id : request.prompt_ids) {
     if (id < 0 || id >= model().vocab_size) {
@@ -103,8 +102,7 @@ Result<RequestId> Engine::submit(Request request) {
 }
 
 void Engine::add_sample(Generation* generation, int sample_index) {
-  auto sample =
-      make_sample(generation, sample_index, next_sequence_id_++, parts_.tokenizer);
+  auto sample = make_sample(generation, sample_index, next_sequence_id_++, parts_.tokenizer);
   samples_[sample->sequence.id] = sample.get();
   scheduler_.add(&sample->sequence);
   generation->samples.push_back(std::move(sample));
@@ -169,7 +167,8 @@ void Engine::run_each_alone(const StepPlan& plan) {
   for (const ScheduledSequence& scheduled : plan.sequences) {
     const auto found = samples_.find(scheduled.id);
     if (found == samples_.end()) continue;  // its request ended with an earlier one
-    const StepPlan alone{.sequences = {scheduled}, .preempted = {}, .num_tokens = scheduled.num_new};
+    const StepPlan alone{
+        .sequences = {scheduled}, .preempted = {}, .num_tokens = scheduled.num_new};
     std::vector<float> logits;
     if (Status status = run(alone, &logits); status.ok()) {
       commit(alone, logits);
@@ -246,7 +245,8 @@ void Engine::end(Generation* generation, FinishReason reason, Status error) {
 
 void Engine::finish_generation(Generation* generation) {
   RequestOutput& output = generation->output;
-  for (const auto& sample : generation->samples) output.outputs.push_back(std::move(sample->output));
+  for (const auto& sample : generation->samples)
+    output.outputs.push_back(std::move(sample->output));
   const auto since_arrival = [generation](double at_ms) {
     return at_ms < 0 ? 0 : at_ms - generation->arrived_ms;
   };
@@ -263,7 +263,8 @@ void Engine::finish_generation(Generation* generation) {
 void Engine::expire() {
   while (!deadlines_.empty() && deadlines_.begin()->first <= parts_.clock_ms()) {
     Generation* generation = generations_.at(deadlines_.begin()->second).get();
-    end(generation, FinishReason::kError,
+    end(generation,
+        FinishReason::kError,
         Status(StatusCode::kDeadlineExceeded,
                "the request's time limit of " +
                    std::to_string(static_cast<long>(generation->request.timeout_ms)) +

@@ -31,16 +31,16 @@ struct EngineParts {
 };
 
 // Serves many requests at once over one model: continuous batching over a paged cache. A request's
-// tokens depend on the request alone, not on what runs beside it. Each step is plan, run, commit, with
-// plain data between, so that a caller may also run the model itself and come back.
-// Not thread-safe: one thread owns an engine.
+// tokens depend on the request alone, not on what runs beside it. Each step is plan, run, commit,
+// with plain data between, so that a caller may also run the model itself and come back. Not
+// thread-safe: one thread owns an engine.
 class Engine {
  public:
   Engine(EngineParts parts, const EngineOptions& options);
   ~Engine();
 
-  // Queues a request. Fails with kInvalidArgument when a parameter is out of bounds, the prompt does
-  // not fit the context, or the request could never fit the cache.
+  // Queues a request. Fails with kInvalidArgument when a parameter is out of bounds, the prompt
+  // does not fit the context, or the request could never fit the cache.
   Result<RequestId> submit(Request request);
 
   // Takes a request back; it ends with what it has. False when there is no such request.

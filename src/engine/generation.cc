@@ -56,13 +56,13 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   sequence.cache_salt = request.cache_salt;
   sequence.token_ids = request.prompt_ids;
   sequence.num_prompt_tokens = static_cast<int>(request.prompt_ids.size());
-  sequence.wants_prompt_logprobs =
-      sample_index == 0 && request.params.prompt_logprobs.has_value();
+  sequence.wants_prompt_logprobs = sample_index == 0 && request.params.prompt_logprobs.has_value();
   if (request.params.repetition_penalty != 1.0) {
     for (const TokenId id : request.prompt_ids) ++sequence.counts.prompt[id];
   }
   if (tokenizer != nullptr) {
-    sample->text.emplace(*tokenizer, request.params.stop,
+    sample->text.emplace(*tokenizer,
+                         request.params.stop,
                          request.params.include_stop_str_in_output,
                          request.params.skip_special_tokens);
   }

@@ -24,7 +24,7 @@ struct Sample {
   Sequence sequence;
   std::optional<OutputText> text;  // unset without a tokenizer
   CompletionOutput output;
-  std::size_t num_text_sent = 0;   // bytes and ids that earlier deltas carried
+  std::size_t num_text_sent = 0;  // bytes and ids that earlier deltas carried
   std::size_t num_tokens_sent = 0;
 };
 
@@ -48,13 +48,13 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
                                     SequenceId sequence_id,
                                     const Tokenizer* tokenizer);
 
-// Chooses the next token of a sample from its logits [vocab], which it may change, and adds it to ids,
-// counts and text. Sets the output's finish_reason when that ends the sample. Fails without changing
-// the sample when the logits are unusable.
+// Chooses the next token of a sample from its logits [vocab], which it may change, and adds it to
+// ids, counts and text. Sets the output's finish_reason when that ends the sample. Fails without
+// changing the sample when the logits are unusable.
 Status advance(Sample* sample, std::span<float> logits);
 
-// Adds log-probabilities of prompt tokens from the logits of `num_rows` positions that end before the
-// sample's computed tokens do.
+// Adds log-probabilities of prompt tokens from the logits of `num_rows` positions that end before
+// the sample's computed tokens do.
 void record_prompt_logprobs(Sample* sample, std::span<const float> logits, int num_rows);
 
 // What is new since the last call: certain text and ids.

@@ -61,7 +61,8 @@ std::size_t OutputText::num_held_back() const {
   std::size_t longest = 0;
   for (const std::string& stop : stop_) {
     std::size_t length = std::min(stop.size() - 1, open.size());
-    while (length > longest && !std::string_view(stop).starts_with(open.substr(open.size() - length))) {
+    while (length > longest &&
+           !std::string_view(stop).starts_with(open.substr(open.size() - length))) {
       --length;
     }
     longest = std::max(longest, length);

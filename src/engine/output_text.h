@@ -11,8 +11,8 @@
 
 namespace quire {
 
-// The text of one sample as its tokens arrive. What may still turn out to be the beginning of a stop
-// string is held back, so that no part of one ever leaves.
+// The text of one sample as its tokens arrive. What may still turn out to be the beginning of a
+// stop string is held back, so that no part of one ever leaves.
 class OutputText {
  public:
   OutputText(const Tokenizer& tokenizer,

@@ -53,7 +53,8 @@ Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
 #ifdef QUIRE_WITH_ONNX
   return onnx::open_onnx_runner(package, options);
 #else
-  return unimplemented("this quire was built without ONNX Runtime; build it with -DQUIRE_WITH_ONNX=ON");
+  return unimplemented(
+      "this quire was built without ONNX Runtime; build it with -DQUIRE_WITH_ONNX=ON");
 #endif
 }
 
@@ -94,8 +95,8 @@ Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& 
     }
   }
   QUIRE_ASSIGN(auto runner, open_runner(package, options));
-  auto impl = std::make_unique<Impl>(options, std::move(runner), std::move(tokenizer),
-                                     merged(package.eos_ids, defaults.eos_ids));
+  auto impl = std::make_unique<Impl>(
+      options, std::move(runner), std::move(tokenizer), merged(package.eos_ids, defaults.eos_ids));
   impl->chat_format = std::move(chat_format);
   impl->recommended = std::move(defaults.params);
   return Llm(std::move(impl));
@@ -129,9 +130,9 @@ Result<std::vector<TokenId>> Llm::tokenize(const Prompt& prompt) const {
     return invalid_argument("this package has no chat template; give prompts as plain text");
   }
   const ChatFormat& format = *impl_->chat_format;
-  QUIRE_ASSIGN(const std::vector<TextSpan> spans,
-               format.chat_template.render(std::get<std::vector<ChatMessage>>(prompt),
-                                           format.options));
+  QUIRE_ASSIGN(
+      const std::vector<TextSpan> spans,
+      format.chat_template.render(std::get<std::vector<ChatMessage>>(prompt), format.options));
   return impl_->tokenizer->encode_spans(spans);
 }
 

@@ -36,7 +36,8 @@ std::string token_text(const nlohmann::json& config, const char* key) {
                                                          : std::string();
 }
 
-// The template of tokenizer_config.json: a string, or a list of named ones, of which "default" counts.
+// The template of tokenizer_config.json: a string, or a list of named ones, of which "default"
+// counts.
 std::string template_in_config(const nlohmann::json& config) {
   const auto found = config.find("chat_template");
   if (found == config.end()) return {};

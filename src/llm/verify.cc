@@ -30,11 +30,15 @@ class Verifier {
   Status read_tolerance(const JsonObject& golden);
   Status check_prompt(const JsonObject& prompt);
   Status check_positions(const nlohmann::json& positions, std::size_t num_prompt);
-  Status check_greedy(const JsonObject& prompt, std::size_t num_prompt,
+  Status check_greedy(const JsonObject& prompt,
+                      std::size_t num_prompt,
                       std::span<const TokenId> greedy);
   Status check_tokenizer_case(const JsonObject& entry);
   Status check_chat_case(const JsonObject& entry);
-  void count_position(const std::string& where, TokenId expected, std::int64_t runner_up, double gap,
+  void count_position(const std::string& where,
+                      TokenId expected,
+                      std::int64_t runner_up,
+                      double gap,
                       std::size_t row);
   void fail(std::string why);
   std::span<const float> row_at(std::size_t row) const;
@@ -98,15 +102,19 @@ Status Verifier::check_positions(const nlohmann::json& positions, std::size_t nu
     }
     for (std::size_t k = 0; k < ids.size(); ++k) {
       if (!(*values)[k].is_number()) return bad_model(file_ + ": top_logits must be numbers");
-      const double difference = std::abs((*values)[k].get<double>() -
-                                         static_cast<double>(row_at(i)[static_cast<std::size_t>(ids[k])]));
+      const double difference =
+          std::abs((*values)[k].get<double>() -
+                   static_cast<double>(row_at(i)[static_cast<std::size_t>(ids[k])]));
       // A NaN counts as the largest difference there is.
       report_.max_logit_diff = difference <= report_.max_logit_diff ? report_.max_logit_diff
                                : std::isnan(difference) ? std::numeric_limits<double>::infinity()
                                                         : difference;
     }
-    count_position("position " + std::to_string(i), static_cast<TokenId>(ids[0]),
-                   ids.size() > 1 ? ids[1] : -1, gap, i);
+    count_position("position " + std::to_string(i),
+                   static_cast<TokenId>(ids[0]),
+                   ids.size() > 1 ? ids[1] : -1,
+                   gap,
+                   i);
   }
   return ok_status();
 }
@@ -120,8 +128,11 @@ Status Verifier::check_greedy(const JsonObject& greedy,
   }
   for (std::size_t i = 0; i < expected.size(); ++i) {
     if (!(*gaps)[i].is_number()) return bad_model(file_ + ": gaps must be numbers");
-    count_position("greedy token " + std::to_string(i), expected[i], -1,
-                   (*gaps)[i].get<double>(), num_prompt - 1 + i);
+    count_position("greedy token " + std::to_string(i),
+                   expected[i],
+                   -1,
+                   (*gaps)[i].get<double>(),
+                   num_prompt - 1 + i);
   }
   return ok_status();
 }

@@ -19,8 +19,8 @@ using SequenceId = std::uint64_t;
 
 // Where a sequence is on its way:
 //
-//   kWaiting ──admit──► kRunning ──stop, length, cancel──► kFinished
-//       ▲──────preempt─────┘
+//   kWaiting --admit--> kRunning --stop, length, cancel--> kFinished
+//       ^-----preempt------+
 enum class SequenceStatus { kWaiting, kRunning, kFinished };
 
 // One sample of one request while it is being made. Its tokens lie in three stretches:
@@ -28,8 +28,8 @@ enum class SequenceStatus { kWaiting, kRunning, kFinished };
 //   [ computed: keys and values in the cache | not yet computed ]
 //   [ prompt                        | generated                 ]
 //
-// A sequence whose uncomputed stretch is one token long decodes; a longer one is prefilled in chunks.
-// Owned by the engine; the scheduler changes status, blocks and num_computed_tokens.
+// A sequence whose uncomputed stretch is one token long decodes; a longer one is prefilled in
+// chunks. Owned by the engine; the scheduler changes status, blocks and num_computed_tokens.
 struct Sequence {
   SequenceId id = 0;
   RequestId request_id = 0;

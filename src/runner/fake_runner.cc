@@ -20,7 +20,7 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 
 void write_logits(std::uint64_t hash, std::span<float> logits) {
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    logits[i] = static_cast<float>(mix(hash, i) >> 40U) * 0x1.0p-21F;  // 0 … 8
+    logits[i] = static_cast<float>(mix(hash, i) >> 40U) * 0x1.0p-21F;  // 0 to 8
   }
 }
 
@@ -28,9 +28,9 @@ void write_logits(std::uint64_t hash, std::span<float> logits) {
 
 FakeRunner::FakeRunner(const ModelSpec& spec)
     : spec_(spec),
-      cache_(static_cast<std::size_t>(spec.num_kv_blocks) *
-                 static_cast<std::size_t>(spec.block_size),
-             -1) {}
+      cache_(
+          static_cast<std::size_t>(spec.num_kv_blocks) * static_cast<std::size_t>(spec.block_size),
+          -1) {}
 
 std::vector<float> FakeRunner::expected_logits(std::span<const TokenId> tokens, int vocab_size) {
   std::uint64_t hash = kHashStart;
@@ -66,9 +66,11 @@ Status FakeRunner::run_sequence(const ModelInput& input,
   const auto end = static_cast<std::size_t>(input.cumulative_sequence_lengths[index + 1]);
   std::uint64_t hash = kHashStart;
   for (std::size_t position = 0; position < past + end - begin; ++position) {
-    const std::int32_t block = position / block_size < table.size() ? table[position / block_size] : -1;
+    const std::int32_t block =
+        position / block_size < table.size() ? table[position / block_size] : -1;
     if (block < 0 || block >= spec_.num_kv_blocks) {
-      return internal_error("the block table has no block for position " + std::to_string(position));
+      return internal_error("the block table has no block for position " +
+                            std::to_string(position));
     }
     TokenId& slot = cache_[static_cast<std::size_t>(block) * block_size + position % block_size];
     if (position >= past) slot = input.token_ids[begin + position - past];

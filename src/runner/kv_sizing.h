@@ -6,9 +6,9 @@ namespace quire {
 
 // What decides how many cache blocks a runner takes.
 struct KvSizing {
-  int requested_blocks = 0;             // 0: choose from the memory that is free
-  std::uint64_t bytes_per_block = 0;    // keys and values of all layers
-  std::uint64_t available_bytes = 0;    // memory the process may still take
+  int requested_blocks = 0;           // 0: choose from the memory that is free
+  std::uint64_t bytes_per_block = 0;  // keys and values of all layers
+  std::uint64_t available_bytes = 0;  // memory the process may still take
   int max_num_seqs = 1;
   int max_seq_len = 1;
   int block_size = 16;

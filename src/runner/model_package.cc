@@ -44,11 +44,11 @@ Status check_format(const JsonObject& info) {
   QUIRE_ASSIGN(const std::int64_t version,
                info.integer("format_version", 0, std::numeric_limits<std::int64_t>::max()));
   if (version == kPackageFormatVersion) return ok_status();
-  return bad_model(info.what() + " has format version " + std::to_string(version) +
-                   ", but this quire " QUIRE_VERSION " reads version " +
-                   std::to_string(kPackageFormatVersion) +
-                   (version > kPackageFormatVersion ? "; use a newer quire"
-                                                    : "; export the model again with quire-export"));
+  return bad_model(
+      info.what() + " has format version " + std::to_string(version) +
+      ", but this quire " QUIRE_VERSION " reads version " + std::to_string(kPackageFormatVersion) +
+      (version > kPackageFormatVersion ? "; use a newer quire"
+                                       : "; export the model again with quire-export"));
 }
 
 Status read_sizes(const JsonObject& info, ModelPackage* package) {
@@ -187,8 +187,7 @@ Result<ModelPackage> open_package(const std::filesystem::path& folder) {
     return bad_model(folder.string() + " is not a folder; make a package with quire-export");
   }
   if (!is_package(folder)) {
-    return bad_model(folder.string() +
-                     " has no model_info.json; make a package with quire-export");
+    return bad_model(folder.string() + " has no model_info.json; make a package with quire-export");
   }
   ModelPackage package;
   package.folder = folder;

@@ -32,9 +32,9 @@ struct ModelPackage {
   std::filesystem::path folder;
   std::string name;
   std::string architecture;
-  std::string source;   // what it was exported from, as one line
+  std::string source;  // what it was exported from, as one line
   std::string license;
-  std::string graph;    // paged | explicit | none
+  std::string graph;  // paged | explicit | none
   std::vector<std::string> backends;
   int num_layers = 0;
   int hidden_size = 0;
@@ -45,7 +45,7 @@ struct ModelPackage {
   int vocab_size = 0;
   int max_seq_len = 0;
   std::string dtype;
-  std::string quantization;  // "none" or the default scheme
+  std::string quantization;              // "none" or the default scheme
   std::vector<CacheLayer> cache_layers;  // one a layer
   std::vector<TokenId> eos_ids;
   std::map<std::string, PackageFile> files;
@@ -53,8 +53,8 @@ struct ModelPackage {
   bool has_backend(std::string_view backend) const;
 };
 
-// Reads model_info.json and holds it against its own rules and the folder: every file listed is a plain
-// file of the recorded size. Fails with kBadModel.
+// Reads model_info.json and holds it against its own rules and the folder: every file listed is a
+// plain file of the recorded size. Fails with kBadModel.
 Result<ModelPackage> open_package(const std::filesystem::path& folder);
 
 // Compares each file with its recorded XXH3-128: finds every accidental change.

@@ -11,12 +11,12 @@ namespace quire {
 
 Result<std::vector<float>> ModelRunner::forward(std::span<const TokenId> ids) {
   const ModelSpec& model = spec();
-  const std::size_t most = std::min(static_cast<std::size_t>(model.max_seq_len),
-                                    static_cast<std::size_t>(model.num_kv_blocks) *
-                                        static_cast<std::size_t>(model.block_size));
+  const std::size_t most = std::min(
+      static_cast<std::size_t>(model.max_seq_len),
+      static_cast<std::size_t>(model.num_kv_blocks) * static_cast<std::size_t>(model.block_size));
   if (ids.empty() || ids.size() > most) {
-    return invalid_argument("a forward pass takes 1 to " + std::to_string(most) +
-                            " tokens, not " + std::to_string(ids.size()));
+    return invalid_argument("a forward pass takes 1 to " + std::to_string(most) + " tokens, not " +
+                            std::to_string(ids.size()));
   }
   for (const TokenId id : ids) {
     if (id < 0 || id >= model.vocab_size) {

@@ -23,8 +23,8 @@ struct LogitsContext {
 };
 
 // Changes the logits in place as the parameters ask, in vLLM's order: allowed ids, bad words and
-// min_tokens set ids to minus infinity, then logit bias, repetition, frequency and presence penalty.
-// Temperature and truncation are the sampler's.
+// min_tokens set ids to minus infinity, then logit bias, repetition, frequency and presence
+// penalty. Temperature and truncation are the sampler's.
 void process_logits(const SamplingParams& params,
                     const LogitsContext& context,
                     std::span<float> logits);

@@ -55,11 +55,10 @@ Status check_numbers(const SamplingParams& params, const SamplingLimits& limits)
   const double penalty = limits.max_penalty;
   QUIRE_TRY(check_range("presence_penalty", params.presence_penalty, -penalty, penalty));
   QUIRE_TRY(check_range("frequency_penalty", params.frequency_penalty, -penalty, penalty));
-  QUIRE_TRY(check_above_zero("repetition_penalty", params.repetition_penalty,
-                             limits.max_repetition_penalty));
+  QUIRE_TRY(check_above_zero(
+      "repetition_penalty", params.repetition_penalty, limits.max_repetition_penalty));
   QUIRE_TRY(check_range("logprobs", params.logprobs.value_or(0), 0, limits.max_logprobs));
-  return check_range("prompt_logprobs", params.prompt_logprobs.value_or(0), 0,
-                     limits.max_logprobs);
+  return check_range("prompt_logprobs", params.prompt_logprobs.value_or(0), 0, limits.max_logprobs);
 }
 
 Status check_stop(const SamplingParams& params, const SamplingLimits& limits) {

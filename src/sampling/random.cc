@@ -13,8 +13,8 @@ Words philox_round(const Words& in, std::uint32_t key0, std::uint32_t key1) {
   const std::uint64_t product1 = std::uint64_t{0xCD9E8D57U} * in[2];
   const auto high = [](std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32U); };
   const auto low = [](std::uint64_t value) { return static_cast<std::uint32_t>(value); };
-  return {high(product1) ^ in[1] ^ key0, low(product1), high(product0) ^ in[3] ^ key1,
-          low(product0)};
+  return {
+      high(product1) ^ in[1] ^ key0, low(product1), high(product0) ^ in[3] ^ key1, low(product0)};
 }
 
 Words philox(Words counter, std::uint64_t seed) {
@@ -32,7 +32,9 @@ Words philox(Words counter, std::uint64_t seed) {
 
 double uniform_at(std::uint64_t seed, std::uint32_t sample, std::uint64_t position) {
   const Words words = philox({static_cast<std::uint32_t>(position),
-                              static_cast<std::uint32_t>(position >> 32U), sample, 0},
+                              static_cast<std::uint32_t>(position >> 32U),
+                              sample,
+                              0},
                              seed);
   const std::uint64_t bits = (static_cast<std::uint64_t>(words[0]) << 21U) ^ (words[1] >> 11U);
   return static_cast<double>(bits) * 0x1.0p-53;

@@ -57,14 +57,16 @@ std::vector<Candidate> weigh(const SamplingParams& params,
 
 void keep_top_k(int top_k, std::vector<Candidate>* candidates) {
   if (top_k <= 0 || static_cast<std::size_t>(top_k) >= candidates->size()) return;
-  std::nth_element(candidates->begin(), candidates->begin() + (top_k - 1), candidates->end(),
-                   heavier);
+  std::nth_element(
+      candidates->begin(), candidates->begin() + (top_k - 1), candidates->end(), heavier);
   candidates->resize(static_cast<std::size_t>(top_k));
 }
 
 double total_weight(std::span<const Candidate> candidates) {
-  return std::accumulate(candidates.begin(), candidates.end(), 0.0,
-                         [](double sum, const Candidate& c) { return sum + c.weight; });
+  return std::accumulate(
+      candidates.begin(), candidates.end(), 0.0, [](double sum, const Candidate& c) {
+        return sum + c.weight;
+      });
 }
 
 // Keeps the heaviest candidates that together reach top_p of the weight, at least one.
@@ -123,12 +125,12 @@ TokenLogprobs compute_logprobs(std::span<const float> logits, TokenId token, int
   std::vector<TokenId> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
   const auto count = std::min(static_cast<std::size_t>(num_top), ids.size());
-  std::ranges::partial_sort(ids, ids.begin() + static_cast<std::ptrdiff_t>(count),
-                            [&](TokenId a, TokenId b) {
-                              const float left = logits[static_cast<std::size_t>(a)];
-                              const float right = logits[static_cast<std::size_t>(b)];
-                              return left != right ? left > right : a < b;
-                            });
+  std::ranges::partial_sort(
+      ids, ids.begin() + static_cast<std::ptrdiff_t>(count), [&](TokenId a, TokenId b) {
+        const float left = logits[static_cast<std::size_t>(a)];
+        const float right = logits[static_cast<std::size_t>(b)];
+        return left != right ? left > right : a < b;
+      });
   TokenLogprobs result{token, logprob(token), {}};
   for (std::size_t i = 0; i < count; ++i) result.top.emplace_back(ids[i], logprob(ids[i]));
   return result;

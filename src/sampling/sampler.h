@@ -18,9 +18,9 @@ struct DrawPosition {
   std::uint64_t position = 0;
 };
 
-// Chooses one token from processed logits: the best one (the lowest id among equals) at temperature 0,
-// else by temperature, min-p, top-k, top-p, in that order, and one draw. A function of its arguments
-// only. Fails with kInternal when the logits hold a NaN or leave nothing to choose from.
+// Chooses one token from processed logits: the best one (the lowest id among equals) at temperature
+// 0, else by temperature, min-p, top-k, top-p, in that order, and one draw. A function of its
+// arguments only. Fails with kInternal when the logits hold a NaN or leave nothing to choose from.
 Result<TokenId> sample(const SamplingParams& params,
                        const DrawPosition& draw,
                        std::span<const float> logits);

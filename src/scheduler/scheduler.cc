@@ -10,16 +10,16 @@
 namespace quire {
 namespace {
 
-// Prompt tokens that may run beside each decoding sequence, and beside few of them at least. A prompt
-// token costs about as much as a decoding sequence does in a large batch, so a mixed step takes about
-// three times as long as a pure one at most.
+// Prompt tokens that may run beside each decoding sequence, and beside few of them at least. A
+// prompt token costs about as much as a decoding sequence does in a large batch, so a mixed step
+// takes about three times as long as a pure one at most.
 constexpr int kPrefillTokensPerDecode = 2;
 constexpr int kMinPrefillTokens = 16;
 
 ScheduledSequence schedule(const Sequence& sequence, int num_new) {
   const bool reaches_end = num_new == sequence.num_uncomputed_tokens();
-  ScheduledSequence scheduled{sequence.id, sequence.num_computed_tokens, num_new,
-                              reaches_end ? 1 : 0};
+  ScheduledSequence scheduled{
+      sequence.id, sequence.num_computed_tokens, num_new, reaches_end ? 1 : 0};
   // Prompt logprobs need a row for every prompt token, once.
   if (sequence.wants_prompt_logprobs &&
       sequence.num_prompt_logprob_rows < sequence.num_prompt_tokens) {
@@ -129,8 +129,7 @@ bool Scheduler::try_admit(Sequence* sequence) {
   BlockTable table;
   int num_cached = 0;
   if (!sequence->wants_prompt_logprobs) {
-    num_cached =
-        block_manager_->allocate_cached(sequence->token_ids, sequence->cache_salt, &table);
+    num_cached = block_manager_->allocate_cached(sequence->token_ids, sequence->cache_salt, &table);
   }
   const int num_blocks = blocks_for(sequence->num_tokens(), block_manager_->block_size());
   const int num_missing = num_blocks - static_cast<int>(table.blocks.size());
@@ -151,8 +150,8 @@ bool Scheduler::try_admit(Sequence* sequence) {
 
 void Scheduler::mark_computed(const ScheduledSequence& scheduled, Sequence* sequence) {
   sequence->num_computed_tokens = scheduled.num_past + scheduled.num_new;
-  block_manager_->publish(sequence->token_ids, sequence->num_computed_tokens,
-                          sequence->cache_salt, &sequence->blocks);
+  block_manager_->publish(
+      sequence->token_ids, sequence->num_computed_tokens, sequence->cache_salt, &sequence->blocks);
 }
 
 void Scheduler::finish(Sequence* sequence) {

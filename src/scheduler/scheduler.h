@@ -10,16 +10,21 @@
 namespace quire {
 
 // Decides which sequences run in a step and with how many tokens:
-//  1. every decoding sequence gets its one token, the longest-served first; where the cache is full,
-//     the last in order of service is preempted: its blocks are freed and it is computed again later;
+//  1. every decoding sequence gets its one token, the longest-served first; where the cache is
+//  full,
+//     the last in order of service is preempted: its blocks are freed and it is computed again
+//     later;
 //  2. prompts in progress get the next chunk, as far as the token budget goes;
-//  3. waiting sequences are admitted in order while there is budget, a slot, and room for all of their
-//     tokens. The first that does not fit holds up those behind it, so that none is overtaken for ever.
-// Beside decoding sequences, prompts get a small share of a step only, which bounds how long a stream
-// waits for its next token.
+//  3. waiting sequences are admitted in order while there is budget, a slot, and room for all of
+//  their
+//     tokens. The first that does not fit holds up those behind it, so that none is overtaken for
+//     ever.
+// Beside decoding sequences, prompts get a small share of a step only, which bounds how long a
+// stream waits for its next token.
 //
-// Knows no clock, thread, tensor or text. Not thread-safe; owned by the engine thread. The sequences
-// are the engine's and must outlive their stay here; the block manager must outlive the scheduler.
+// Knows no clock, thread, tensor or text. Not thread-safe; owned by the engine thread. The
+// sequences are the engine's and must outlive their stay here; the block manager must outlive the
+// scheduler.
 class Scheduler {
  public:
   struct Options {

@@ -7,8 +7,8 @@
 
 namespace quire {
 
-// One sequence's share of a step: tokens num_past … num_past + num_new - 1 of it are computed, and the
-// logits of the last num_logits of them are wanted (none in the middle of a prompt).
+// One sequence's share of a step: tokens num_past to num_past + num_new - 1 of it are computed, and
+// the logits of the last num_logits of them are wanted (none in the middle of a prompt).
 struct ScheduledSequence {
   SequenceId id = 0;
   int num_past = 0;

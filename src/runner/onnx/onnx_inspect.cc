@@ -39,14 +39,29 @@ constexpr std::uint64_t kMaxModelBytes = std::uint64_t{2} << 30U;
 constexpr int kMaxNodes = 200'000;
 constexpr int kMaxGraphDepth = 8;
 
-// Bytes an element of onnx.TensorProto.DataType takes; 0 for types we do not load from outside files.
+// Bytes an element of onnx.TensorProto.DataType takes; 0 for types we do not load from outside
+// files.
 std::uint64_t element_bytes(std::uint64_t data_type) {
   switch (data_type) {
-    case 2: case 3: case 9: return 1;             // uint8, int8, bool
-    case 4: case 5: case 10: case 16: return 2;   // uint16, int16, float16, bfloat16
-    case 1: case 6: case 12: return 4;            // float, int32, uint32
-    case 7: case 11: case 13: return 8;           // int64, double, uint64
-    default: return 0;
+    case 2:
+    case 3:
+    case 9:
+      return 1;  // uint8, int8, bool
+    case 4:
+    case 5:
+    case 10:
+    case 16:
+      return 2;  // uint16, int16, float16, bfloat16
+    case 1:
+    case 6:
+    case 12:
+      return 4;  // float, int32, uint32
+    case 7:
+    case 11:
+    case 13:
+      return 8;  // int64, double, uint64
+    default:
+      return 0;
   }
 }
 
@@ -68,9 +83,11 @@ class Inspector {
   Status check_node(std::string_view node, int depth);
   Status check_attribute(std::string_view attribute, int depth);
   Status check_tensor(std::string_view tensor);
-  Status check_external(std::string_view name, const std::vector<std::string_view>& entries,
+  Status check_external(std::string_view name,
+                        const std::vector<std::string_view>& entries,
                         std::uint64_t expected_bytes) const;
-  Status check_location(const std::string& location, std::uint64_t offset,
+  Status check_location(const std::string& location,
+                        std::uint64_t offset,
                         std::uint64_t length) const;
 
   std::filesystem::path file_;
@@ -92,9 +109,12 @@ Status Inspector::check_model(std::string_view model) {
       case kModelGraph:
         has_graph_ = true;
         return check_graph(field.bytes, 0);
-      case kModelOpset: return check_opset(field.bytes);
-      case kModelFunctions: return refuse("has model-local functions, which are not supported");
-      default: return ok_status();
+      case kModelOpset:
+        return check_opset(field.bytes);
+      case kModelFunctions:
+        return refuse("has model-local functions, which are not supported");
+      default:
+        return ok_status();
     }
   }));
   return has_graph_ ? ok_status() : refuse("holds no graph: it is empty or not an ONNX model");
@@ -118,10 +138,14 @@ Status Inspector::check_graph(std::string_view graph, int depth) {
   if (depth > kMaxGraphDepth) return refuse("nests graphs too deep");
   return for_each_field(graph, [this, depth](const ProtobufField& field) -> Status {
     switch (field.number) {
-      case kGraphNode: return check_node(field.bytes, depth);
-      case kGraphInitializer: return check_tensor(field.bytes);
-      case kGraphSparse: return refuse("has sparse weights, which are not supported");
-      default: return ok_status();
+      case kGraphNode:
+        return check_node(field.bytes, depth);
+      case kGraphInitializer:
+        return check_tensor(field.bytes);
+      case kGraphSparse:
+        return refuse("has sparse weights, which are not supported");
+      default:
+        return ok_status();
     }
   });
 }
@@ -141,10 +165,13 @@ Status Inspector::check_attribute(std::string_view attribute, int depth) {
   return for_each_field(attribute, [this, depth](const ProtobufField& field) -> Status {
     switch (field.number) {
       case kAttributeTensor:
-      case kAttributeTensors: return check_tensor(field.bytes);
+      case kAttributeTensors:
+        return check_tensor(field.bytes);
       case kAttributeGraph:
-      case kAttributeGraphs: return check_graph(field.bytes, depth + 1);
-      default: return ok_status();
+      case kAttributeGraphs:
+        return check_graph(field.bytes, depth + 1);
+      default:
+        return ok_status();
     }
   });
 }

@@ -26,7 +26,8 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-// The last line of an ONNX Runtime message names the cause; what is before it is where in its source.
+// The last line of an ONNX Runtime message names the cause; what is before it is where in its
+// source.
 std::string first_line(const std::string& message) {
   return message.substr(0, std::min<std::size_t>(message.find('\n'), 500));
 }
@@ -58,10 +59,11 @@ constexpr std::array<StepInput, 5> kStepInputs = {{
 
 template <typename T>
 Ort::Value tensor_over(std::span<const T> data, std::vector<std::int64_t> shape) {
-  static const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeCPU);
+  static const Ort::MemoryInfo memory =
+      Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeCPU);
   // ONNX Runtime takes inputs as mutable and does not write to them.
-  return Ort::Value::CreateTensor<T>(memory, const_cast<T*>(data.data()), data.size(),
-                                     shape.data(), shape.size());
+  return Ort::Value::CreateTensor<T>(
+      memory, const_cast<T*>(data.data()), data.size(), shape.data(), shape.size());
 }
 
 class OnnxRunner final : public ModelRunner {
@@ -129,7 +131,8 @@ Status OnnxRunner::open() {
 Status OnnxRunner::check_step_input(const std::string& name, std::size_t index) {
   for (const StepInput& known : kStepInputs) {
     if (name != known.name) continue;
-    const auto type = session_->GetInputTypeInfo(index).GetTensorTypeAndShapeInfo().GetElementType();
+    const auto type =
+        session_->GetInputTypeInfo(index).GetTensorTypeAndShapeInfo().GetElementType();
     if (type == known.type) return ok_status();
     return bad_model("the graph's input " + name + " has the wrong element type");
   }
@@ -166,8 +169,9 @@ Status OnnxRunner::allocate_cache(kernels::KvDtype dtype) {
   std::vector<std::int64_t> layer_bytes;
   std::uint64_t bytes_per_block = 0;
   for (const CacheLayer& layer : package_.cache_layers) {
-    QUIRE_ASSIGN(const std::int64_t bytes,
-                 kernels::block_bytes(layer.num_kv_heads, layer.head_dim, options_.block_size, dtype));
+    QUIRE_ASSIGN(
+        const std::int64_t bytes,
+        kernels::block_bytes(layer.num_kv_heads, layer.head_dim, options_.block_size, dtype));
     layer_bytes.push_back(bytes);
     bytes_per_block += 2 * static_cast<std::uint64_t>(bytes);
   }
@@ -229,13 +233,17 @@ Status OnnxRunner::run(const ModelInput& input, std::vector<float>* logits) {
     values.push_back(tensor_over(input.logits_indices, {num_rows}));
     for (const auto& cache : caches_) {
       const auto bytes = static_cast<std::int64_t>(cache.size());
-      values.push_back(
-          tensor_over(cache, {spec_.num_kv_blocks, bytes / spec_.num_kv_blocks}));
+      values.push_back(tensor_over(cache, {spec_.num_kv_blocks, bytes / spec_.num_kv_blocks}));
     }
     Ort::Value output = tensor_over(std::span<const float>(*logits), {num_rows, spec_.vocab_size});
     const char* output_name = "logits";
-    session_->Run(Ort::RunOptions(nullptr), input_names_.data(), values.data(), values.size(),
-                  &output_name, &output, 1);
+    session_->Run(Ort::RunOptions(nullptr),
+                  input_names_.data(),
+                  values.data(),
+                  values.size(),
+                  &output_name,
+                  &output,
+                  1);
     return ok_status();
   } catch (const Ort::Exception& error) {
     return internal_error("the model step failed: " + first_line(error.what()));

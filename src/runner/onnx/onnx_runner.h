@@ -9,10 +9,11 @@
 
 namespace quire::onnx {
 
-// Opens a package's model.onnx in one ONNX Runtime session for the life of the runner. The paged cache
-// is memory of the runner's that the graph's attention operators write in place. The session, its
-// threads and the cache go with the runner. Fails with kBadModel on a file that cannot be trusted or
-// does not fit the package, kInvalidArgument on an option, kResourceExhausted on too little memory.
+// Opens a package's model.onnx in one ONNX Runtime session for the life of the runner. The paged
+// cache is memory of the runner's that the graph's attention operators write in place. The session,
+// its threads and the cache go with the runner. Fails with kBadModel on a file that cannot be
+// trusted or does not fit the package, kInvalidArgument on an option, kResourceExhausted on too
+// little memory.
 Result<std::unique_ptr<ModelRunner>> open_onnx_runner(const ModelPackage& package,
                                                       const EngineOptions& options);
 

@@ -18,13 +18,17 @@ bool ProtobufReader::next(ProtobufField* field) {
   field->number = static_cast<std::uint32_t>(tag >> 3U);
   std::uint64_t length = 0;
   switch (static_cast<std::uint32_t>(tag & 7U)) {
-    case kVarint: return read_varint(&field->value) || stop_damaged();
-    case kFixed64: return take(8, &field->bytes) || stop_damaged();
-    case kFixed32: return take(4, &field->bytes) || stop_damaged();
+    case kVarint:
+      return read_varint(&field->value) || stop_damaged();
+    case kFixed64:
+      return take(8, &field->bytes) || stop_damaged();
+    case kFixed32:
+      return take(4, &field->bytes) || stop_damaged();
     case kBytes:
       field->is_bytes = true;
       return (read_varint(&length) && take(length, &field->bytes)) || stop_damaged();
-    default: return stop_damaged();
+    default:
+      return stop_damaged();
   }
 }
 

@@ -14,8 +14,8 @@ struct ProtobufField {
   std::string_view bytes;
 };
 
-// Reads the fields of one serialized protobuf message in order, without a schema (the wire format of
-// protobuf.dev/programming-guides/encoding). Never reads past the message.
+// Reads the fields of one serialized protobuf message in order, without a schema (the wire format
+// of protobuf.dev/programming-guides/encoding). Never reads past the message.
 class ProtobufReader {
  public:
   explicit ProtobufReader(std::string_view message) : rest_(message) {}

@@ -25,7 +25,9 @@ BlockManager make_manager(int num_blocks) {
 }
 
 // A sequence's whole life: cached blocks, the rest, computed, published.
-BlockTable compute(BlockManager& manager, const std::vector<TokenId>& tokens, const char* salt = "") {
+BlockTable compute(BlockManager& manager,
+                   const std::vector<TokenId>& tokens,
+                   const char* salt = "") {
   BlockTable table;
   manager.allocate_cached(tokens, salt, &table);
   EXPECT_TRUE(manager.append(static_cast<int>(tokens.size()), &table));
@@ -124,18 +126,16 @@ TEST(BlockManagerTest, EvictionsAreCounted) {
 // What a block holds, by brute force: the salt and all tokens up to its end.
 using Contents = std::pair<std::string, std::vector<TokenId>>;
 
-// Random prompts over few tokens, so that beginnings repeat, against a record of what each block holds.
-// With `hash_bits` = 8 nearly every hash collides, and still nothing wrong may be found.
+// Random prompts over few tokens, so that beginnings repeat, against a record of what each block
+// holds. With `hash_bits` = 8 nearly every hash collides, and still nothing wrong may be found.
 void run_random_prompts(std::uint64_t seed, int hash_bits) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto pick = [&random](int low, int high) {
     return std::uniform_int_distribution<int>(low, high)(random);
   };
-  BlockManager manager({.num_blocks = 12,
-                        .block_size = kBlockSize,
-                        .hash_seed = seed,
-                        .hash_bits = hash_bits});
+  BlockManager manager(
+      {.num_blocks = 12, .block_size = kBlockSize, .hash_seed = seed, .hash_bits = hash_bits});
   std::map<BlockId, Contents> contents;
   std::vector<BlockTable> live;
   for (int step = 0; step < 200; ++step) {

@@ -1,6 +1,6 @@
 // The promise the engine makes: what a request gets depends on the request alone. Random crowds run
-// over tiny caches, small budgets and few slots, with cancels, shared beginnings, several samples and
-// faults, and every answer is held against the one computed without an engine.
+// over tiny caches, small budgets and few slots, with cancels, shared beginnings, several samples
+// and faults, and every answer is held against the one computed without an engine.
 
 #include <gtest/gtest.h>
 
@@ -30,9 +30,7 @@ struct World {
   EngineOptions options;
   bool faults = false;
 
-  int pick(int low, int high) {
-    return std::uniform_int_distribution<int>(low, high)(random);
-  }
+  int pick(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); }
 };
 
 World make_world(std::uint64_t seed) {
@@ -86,13 +84,14 @@ std::vector<TokenId> solo_answer(const Request& request, int sample_index, int m
   std::vector<TokenId> output;
   TokenCounts counts;
   for (const TokenId id : tokens) ++counts.prompt[id];
-  const std::vector<TokenId> eos = request.params.ignore_eos ? std::vector<TokenId>{}
-                                                             : std::vector<TokenId>{kEos};
+  const std::vector<TokenId> eos =
+      request.params.ignore_eos ? std::vector<TokenId>{} : std::vector<TokenId>{kEos};
   const int most = std::min(request.params.max_tokens,
                             max_seq_len - static_cast<int>(request.prompt_ids.size()));
   while (static_cast<int>(output.size()) < most) {
     std::vector<float> logits = FakeRunner::expected_logits(tokens, kVocab);
-    process_logits(request.params, {.counts = &counts, .output_ids = output, .eos_ids = eos}, logits);
+    process_logits(
+        request.params, {.counts = &counts, .output_ids = output, .eos_ids = eos}, logits);
     const TokenId token = *sample(request.params,
                                   {.seed = *request.params.seed,
                                    .sample = static_cast<std::uint32_t>(sample_index),
@@ -119,7 +118,9 @@ void run_crowd(std::uint64_t seed) {
       return fail ? internal_error("injected") : ok_status();
     });
   }
-  Engine engine({.runner = std::move(runner), .tokenizer = nullptr, .eos_ids = {kEos},
+  Engine engine({.runner = std::move(runner),
+                 .tokenizer = nullptr,
+                 .eos_ids = {kEos},
                  .clock_ms = [] { return 0.0; }},
                 world.options);
   std::vector<TokenId> shared_beginning;
@@ -137,7 +138,8 @@ void run_crowd(std::uint64_t seed) {
       requests[*id] = std::move(request);
     }
     if (!requests.empty() && world.pick(0, 60) == 0) {
-      const RequestId victim = static_cast<RequestId>(world.pick(1, static_cast<int>(requests.size())));
+      const RequestId victim =
+          static_cast<RequestId>(world.pick(1, static_cast<int>(requests.size())));
       if (engine.cancel(victim)) cancelled[victim] = true;
     }
     const StepOutput output = engine.step();

@@ -11,14 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include "unit/engine/byte_tokenizer.h"
 #include "runner/fake_runner.h"
+#include "unit/engine/byte_tokenizer.h"
 
 namespace quire {
 namespace {
 
-constexpr ModelSpec kSpec = {
-    .vocab_size = ByteTokenizer::kVocabSize, .max_seq_len = 64, .num_kv_blocks = 16, .block_size = 4};
+constexpr ModelSpec kSpec = {.vocab_size = ByteTokenizer::kVocabSize,
+                             .max_seq_len = 64,
+                             .num_kv_blocks = 16,
+                             .block_size = 4};
 
 // A runner that ignores its input and writes a text: each step's best token is the next byte of a
 // script, by position, so that a test decides what the model says.
@@ -129,8 +131,8 @@ TEST_F(EngineTest, WhatOnlyBeginsLikeAStopStringIsStreamedAfterAll) {
 
 TEST_F(EngineTest, AStopStringMayBeKept) {
   Engine engine = script_engine("one STOP two");
-  ASSERT_TRUE(engine.submit(
-      one_token_prompt({.stop = {"STOP"}, .include_stop_str_in_output = true})));
+  ASSERT_TRUE(
+      engine.submit(one_token_prompt({.stop = {"STOP"}, .include_stop_str_in_output = true})));
   EXPECT_EQ(finish(engine).outputs[0].text, "one STOP");
 }
 
@@ -246,8 +248,8 @@ TEST_F(EngineTest, SamplesOfOnePromptShareItsFullBlocks) {
   Engine engine = fake_engine();
   std::vector<TokenId> prompt(13);
   std::iota(prompt.begin(), prompt.end(), 0);
-  ASSERT_TRUE(engine.submit({.prompt_ids = prompt,
-                             .params = {.n = 3, .max_tokens = 4, .temperature = 1, .seed = 1}}));
+  ASSERT_TRUE(engine.submit(
+      {.prompt_ids = prompt, .params = {.n = 3, .max_tokens = 4, .temperature = 1, .seed = 1}}));
   engine.step();  // sample 0: 13 tokens in 4 blocks
   engine.step();  // samples 1 and 2: 3 shared blocks and one of their own
   EXPECT_EQ(engine.stats().num_used_blocks, 4 + 2);

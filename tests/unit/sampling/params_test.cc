@@ -1,11 +1,11 @@
-#include "quire/sampling_params.h"
-
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <limits>
 #include <string>
 #include <vector>
+
+#include "quire/sampling_params.h"
 
 namespace quire {
 namespace {
@@ -61,8 +61,15 @@ TEST(SamplingParamsTest, EveryValueOutOfBoundsIsRefusedByItsName) {
 }
 
 TEST(SamplingParamsTest, ValuesAtTheirBoundsAreAccepted) {
-  SamplingParams params{.n = 128, .max_tokens = 1, .min_tokens = 1, .temperature = 5, .top_k = -1,
-                        .top_p = 1, .min_p = 1, .presence_penalty = -2, .frequency_penalty = 2,
+  SamplingParams params{.n = 128,
+                        .max_tokens = 1,
+                        .min_tokens = 1,
+                        .temperature = 5,
+                        .top_k = -1,
+                        .top_p = 1,
+                        .min_p = 1,
+                        .presence_penalty = -2,
+                        .frequency_penalty = 2,
                         .repetition_penalty = 10};
   params.stop.assign(16, std::string(256, 'x'));
   params.stop_token_ids = {0, kVocab - 1};

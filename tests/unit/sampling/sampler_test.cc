@@ -46,7 +46,8 @@ TEST(SamplerTest, ForbiddenTokensAreNeverDrawn) {
 TEST(SamplerTest, TopKOfOneIsGreedyAtAnyTemperature) {
   const std::vector<float> logits = {1, 1.01F, 0.99F};
   for (std::uint64_t position = 0; position < 100; ++position) {
-    EXPECT_EQ(*sample({.temperature = 5, .top_k = 1}, {.seed = 9, .position = position}, logits), 1);
+    EXPECT_EQ(*sample({.temperature = 5, .top_k = 1}, {.seed = 9, .position = position}, logits),
+              1);
   }
 }
 

@@ -125,7 +125,8 @@ TEST_F(SchedulerTest, APreemptedSequenceComesBackWithAllItsTokens) {
   start(4, {});
   add(4);
   add(4);
-  while (sequences_[1]->status != SequenceStatus::kWaiting || sequences_[1]->num_tokens() == 4) step();
+  while (sequences_[1]->status != SequenceStatus::kWaiting || sequences_[1]->num_tokens() == 4)
+    step();
   const int num_tokens = sequences_[1]->num_tokens();
   scheduler_->finish(sequences_[0].get());
   const StepPlan plan = step();
