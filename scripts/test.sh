@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Runs every test: style, unit tests with sanitizers, the release build, Python and end-to-end tests.
+# Usage: scripts/test.sh [--again] [TIER...]
+#   TIER     some of: style core release python e2e tidy (all, in this order, unless named)
+#   --again  also what passed on exactly these files before
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+all_tiers=(style core release python e2e tidy)
+again=0
+tiers=()
+for argument in "$@"; do
+  case "$argument" in
+    -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
+    --again) again=1 ;;
+    *) [[ " ${all_tiers[*]} " == *" $argument "* ]] || die "there is no tier '$argument'" "see scripts/test.sh --help"
+       tiers+=("$argument") ;;
+  esac
+done
+[ ${#tiers[@]} -gt 0 ] || tiers=("${all_tiers[@]}")
+
+# Everything a test can see: the files of the working tree as they are.
+tree=$( (git ls-files -z --cached --others --exclude-standard | sort -z | xargs -0 sha256sum -- 2>/dev/null || true) | sha256sum | cut -d' ' -f1)
+passed_folder=build/passed
+mkdir -p "$passed_folder"
+
+format_check() {
+  git ls-files '*.h' '*.cc' | xargs clang-format-19 --dry-run -Werror
+  python3 tools/check_layers.py src src/layers.txt
+  python3 tools/check_style.py
+}
+
+tier_style() { format_check; }
+
+# Without a backend, with AddressSanitizer and UndefinedBehaviorSanitizer.
+tier_core() {
+  scripts/build.sh asan
+  ctest --test-dir build/asan --output-on-failure -j "$(nproc)"
+}
+
+tier_release() {
+  scripts/build.sh release
+  ctest --test-dir build/release --output-on-failure -j "$(nproc)"
+}
+
+run_pytest() { PYTHONPATH=python .venv/bin/python -m pytest -q -p no:cacheprovider "$@"; }
+
+tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat; }
+
+tier_e2e() {
+  scripts/build.sh release quire
+  scripts/default_model.sh
+  run_pytest tests/e2e
+}
+
+tier_tidy() { scripts/build.sh tidy; }
+
+scripts/setup.sh
+for tier in "${tiers[@]}"; do
+  if [ "$again" = 0 ] && [ "$(cat "$passed_folder/$tier" 2>/dev/null)" = "$tree" ]; then
+    step "$tier: passed on exactly these files before (--again runs it again)"
+    continue
+  fi
+  step "$tier"
+  started=$SECONDS
+  "tier_$tier"
+  echo "$tree" > "$passed_folder/$tier"
+  step "$tier: passed in $((SECONDS - started)) s"
+done
+echo "${#tiers[@]} passed, 0 failed"

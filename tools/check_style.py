@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Checks what no formatter does: sizes, banned words, ASCII, dead files. Run from anywhere.
+
+A file has at most 500 lines, a C++ or Python function at most 60 (data tables and generated files
+excepted by name), the library never prints or exits, source is ASCII, and every source file is built.
+"""
+import ast
+import pathlib
+import re
+import subprocess
+import sys
+
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 60
+GENERATED = {"src/tokenizer/unicode_tables.cc"}
+# What only the command line may do; check.cc reports broken invariants just before it aborts.
+PRINTS = re.compile(r"\b(printf|fprintf|puts|fputs|std::cout|std::cerr|exit|abort)\s*(\(|<<)")
+MAY_PRINT = ("src/cli/", "src/base/check.cc", "examples/", "tests/", "fuzz/", "benchmarks/")
+BANNED = re.compile(r"\b(TODO(?!\(#\d+\))|FIXME|XXX|HACK)\b|GTEST_SKIP|DISABLED_|pytest\.mark\.xfail")
+SOURCE_SUFFIXES = {".h", ".cc", ".py", ".sh", ".cmake"}
+
+
+def tracked_files(root):
+    names = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+                           cwd=root, check=True, capture_output=True, text=True).stdout.split("\n")
+    return [name for name in names if name and (root / name).is_file()]
+
+
+def check_lines(name, text):
+    lines = text.splitlines()
+    if len(lines) > MAX_FILE_LINES and name not in GENERATED:
+        yield f"{name}: {len(lines)} lines, more than {MAX_FILE_LINES}"
+    for number, line in enumerate(lines, 1):
+        if BANNED.search(line) and name != "tools/check_style.py":
+            yield f"{name}:{number}: a word that should not stay: {line.strip()}"
+        if name.endswith((".h", ".cc")):
+            if not line.isascii() and not name.startswith("tests/"):
+                yield f"{name}:{number}: not ASCII"
+            if len(line) > 100:
+                yield f"{name}:{number}: longer than 100 columns"
+            code = line.split("//")[0]
+            if name.startswith("src/") and not name.startswith(MAY_PRINT) and PRINTS.search(code):
+                yield f"{name}:{number}: the library never prints, exits or aborts"
+
+
+def check_cc_functions(name, text):
+    """Function bodies by layout: clang-format puts the closing brace of one at column 0."""
+    start = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"^[A-Za-z].*\)( const)?( noexcept)?( override)?.*\{$", line):
+            start = number
+        elif re.match(r"^ .*\{$", line) and start is None and re.search(r"\).*\{$", line):
+            start = number
+        if line.startswith("}") and start is not None:
+            if number - start > MAX_FUNCTION_LINES and not line.startswith("}  // namespace"):
+                yield f"{name}:{start}: a function of {number - start} lines"
+            start = None
+
+
+def check_py_functions(name, text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = node.end_lineno - node.lineno + 1
+            if length > MAX_FUNCTION_LINES:
+                yield f"{name}:{node.lineno}: {node.name} has {length} lines"
+
+
+def check_built(root, names):
+    """Every .cc of src/ and tests/unit is named in the CMakeLists.txt beside it."""
+    for name in names:
+        path = pathlib.PurePosixPath(name)
+        if path.suffix != ".cc" or not name.startswith(("src/", "tests/unit/")):
+            continue
+        cmake = root / path.parent / "CMakeLists.txt"
+        if not cmake.exists() or not re.search(rf"\b{re.escape(path.name)}\b", cmake.read_text()):
+            yield f"{name}: not built by {path.parent}/CMakeLists.txt"
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parent.parent
+    names = tracked_files(root)
+    problems = list(check_built(root, names))
+    for name in names:
+        if pathlib.PurePosixPath(name).suffix not in SOURCE_SUFFIXES:
+            continue
+        text = (root / name).read_text(encoding="utf-8")
+        problems += check_lines(name, text)
+        if name.endswith(".cc") and name not in GENERATED:
+            problems += check_cc_functions(name, text)
+        if name.endswith(".py"):
+            problems += check_py_functions(name, text)
+    print("\n".join(problems) or f"style ok: {len(names)} files")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
