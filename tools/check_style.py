@@ -49,8 +49,6 @@ def check_cc_functions(name, text):
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(r"^[A-Za-z].*\)( const)?( noexcept)?( override)?.*\{$", line):
             start = number
-        elif re.match(r"^ .*\{$", line) and start is None and re.search(r"\).*\{$", line):
-            start = number
         if line.startswith("}") and start is not None:
             if number - start > MAX_FUNCTION_LINES and not line.startswith("}  // namespace"):
                 yield f"{name}:{start}: a function of {number - start} lines"
