@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "runner/fake_runner.h"
+#include "runner/kv_sizing.h"
+
+namespace quire {
+namespace {
+
+constexpr ModelSpec kSpec = {
+    .vocab_size = 11, .max_seq_len = 20, .num_kv_blocks = 4, .block_size = 4};
+
+TEST(FakeRunnerTest, ForwardGivesTheLogitsOfEveryPrefix) {
+  FakeRunner runner(kSpec);
+  const std::vector<TokenId> ids = {3, 1, 4, 1, 5};
+  const auto logits = runner.forward(ids);
+  ASSERT_TRUE(logits);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto expected = FakeRunner::expected_logits(std::span(ids).first(i + 1), 11);
+    const std::vector<float> row(logits->begin() + static_cast<std::ptrdiff_t>(11 * i),
+                                 logits->begin() + static_cast<std::ptrdiff_t>(11 * (i + 1)));
+    EXPECT_EQ(row, expected);
+  }
+}
+
+TEST(FakeRunnerTest, AWrongBlockTableChangesTheAnswer) {
+  FakeRunner runner(kSpec);
+  ASSERT_TRUE(runner.forward(std::vector<TokenId>{1, 2, 3, 4, 5}));
+  const std::vector<TokenId> next = {6};
+  const std::vector<std::int32_t> cumulative = {0, 1};
+  const std::vector<std::int32_t> past = {5};
+  const std::vector<std::int64_t> rows = {0};
+  const auto run_with = [&](std::vector<std::int32_t> table) {
+    std::vector<float> logits;
+    const Status status = runner.run({.token_ids = next,
+                                      .cumulative_sequence_lengths = cumulative,
+                                      .past_sequence_lengths = past,
+                                      .block_table = table,
+                                      .max_blocks = static_cast<int>(table.size()),
+                                      .logits_indices = rows},
+                                     &logits);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return logits;
+  };
+  const auto expected = FakeRunner::expected_logits(std::vector<TokenId>{1, 2, 3, 4, 5, 6}, 11);
+  EXPECT_EQ(run_with({0, 1}), expected);
+  EXPECT_NE(run_with({1, 0}), expected);
+}
+
+TEST(ModelRunnerTest, ForwardRefusesWhatTheModelCannotTake) {
+  FakeRunner runner(kSpec);
+  EXPECT_FALSE(runner.forward({}));
+  EXPECT_FALSE(runner.forward(std::vector<TokenId>(17, 1))) << "more than the cache holds";
+  EXPECT_FALSE(runner.forward(std::vector<TokenId>{11}));
+  EXPECT_FALSE(runner.forward(std::vector<TokenId>{-1}));
+}
+
+TEST(KvSizingTest, TakesWhatWasAskedFor) {
+  EXPECT_EQ(choose_num_kv_blocks({.requested_blocks = 7, .bytes_per_block = 1}), 7);
+}
+
+TEST(KvSizingTest, TakesNoMoreThanTheSequencesCanUse) {
+  EXPECT_EQ(choose_num_kv_blocks({.bytes_per_block = 1,
+                                  .available_bytes = 1 << 30,
+                                  .max_num_seqs = 2,
+                                  .max_seq_len = 33,
+                                  .block_size = 16}),
+            6);
+}
+
+TEST(KvSizingTest, TakesAQuarterOfTheMemoryThatIsFree) {
+  EXPECT_EQ(choose_num_kv_blocks({.bytes_per_block = 10,
+                                  .available_bytes = 400,
+                                  .max_num_seqs = 100,
+                                  .max_seq_len = 32,
+                                  .block_size = 16}),
+            10);
+}
+
+TEST(KvSizingTest, TakesAlwaysEnoughForOneSequence) {
+  EXPECT_EQ(choose_num_kv_blocks({.bytes_per_block = 1000,
+                                  .available_bytes = 10,
+                                  .max_num_seqs = 1,
+                                  .max_seq_len = 100,
+                                  .block_size = 16}),
+            7);
+}
+
+}  // namespace
+}  // namespace quire
