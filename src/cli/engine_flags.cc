@@ -2,8 +2,31 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <string>
+
+#include "cli/config_file.h"
 
 namespace quire::cli {
+namespace {
+
+constexpr const char* kGroup = "Engine options";
+
+// Gives the options that neither the command line nor the environment set their values from a file.
+// CLI11's own set_config is read on the application only, never on a command.
+void apply_config(CLI::App* command, const std::string& path) {
+  const auto entries = read_config_file(path);
+  if (!entries) throw CLI::ValidationError("--config", entries.error().message());
+  for (const ConfigEntry& entry : *entries) {
+    CLI::Option* option = command->get_option_no_throw("--" + entry.name);
+    if (option == nullptr || option->get_group() != kGroup || entry.name == "config") {
+      throw CLI::ValidationError("--config",
+                                 path + " sets \"" + entry.name + "\", which is no engine option");
+    }
+    if (option->count() == 0) option->add_result(entry.value);
+  }
+}
+
+}  // namespace
 
 void add_package_flag(CLI::App* command, std::filesystem::path* package, bool positional) {
   const char* const names = positional ? "package,-m,--model" : "-m,--model";
@@ -15,26 +38,41 @@ void add_package_flag(CLI::App* command, std::filesystem::path* package, bool po
 void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
   add_package_flag(command, &flags->package, positional);
   EngineOptions& engine = flags->engine;
-  const char* const group = "Engine options";
+  // First: its callback must have run before those of the options it sets.
+  command
+      ->add_option_function<std::string>(
+          "--config",
+          [command](const std::string& path) { apply_config(command, path); },
+          "A file of engine options, such as max-num-seqs = 4; flags and environment come first")
+      ->envname("QUIRE_CONFIG")
+      ->group(kGroup);
   command->add_option("--threads", engine.num_threads, "Threads of a step; 0: all cores")
-      ->envname("QUIRE_THREADS")->group(group);
-  command->add_option("--device", engine.device, "cpu")->envname("QUIRE_DEVICE")->group(group);
+      ->envname("QUIRE_THREADS")
+      ->group(kGroup);
+  command->add_option("--device", engine.device, "cpu")->envname("QUIRE_DEVICE")->group(kGroup);
   command
       ->add_option("--kv-blocks", engine.num_kv_blocks, "Cache blocks; 0: a quarter of free memory")
-      ->envname("QUIRE_KV_BLOCKS")->group(group);
+      ->envname("QUIRE_KV_BLOCKS")
+      ->group(kGroup);
   command->add_option("--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, bf16")
-      ->envname("QUIRE_KV_DTYPE")->group(group)->capture_default_str();
+      ->envname("QUIRE_KV_DTYPE")
+      ->group(kGroup)
+      ->capture_default_str();
   command->add_option("--block-size", engine.block_size, "Tokens a cache block")
-      ->envname("QUIRE_BLOCK_SIZE")->group(group)->capture_default_str();
+      ->envname("QUIRE_BLOCK_SIZE")
+      ->group(kGroup)
+      ->capture_default_str();
   command->add_option("--max-num-seqs", engine.max_num_seqs, "Sequences that run at once")
-      ->envname("QUIRE_MAX_NUM_SEQS")->group(group)->capture_default_str();
+      ->envname("QUIRE_MAX_NUM_SEQS")
+      ->group(kGroup)
+      ->capture_default_str();
   command->add_option("--max-batch-tokens", engine.max_batch_tokens, "Tokens a step at most")
-      ->envname("QUIRE_MAX_BATCH_TOKENS")->group(group)->capture_default_str();
+      ->envname("QUIRE_MAX_BATCH_TOKENS")
+      ->group(kGroup)
+      ->capture_default_str();
   command->add_flag("--no-prefix-cache", flags->no_prefix_cache, "Do not share equal beginnings")
-      ->envname("QUIRE_NO_PREFIX_CACHE")->group(group);
-  command->set_config("--config", "", "Read options from a TOML/INI file")
-      ->envname("QUIRE_CONFIG")->group(group);
-  command->allow_config_extras(CLI::config_extras_mode::error);
+      ->envname("QUIRE_NO_PREFIX_CACHE")
+      ->group(kGroup);
 }
 
 EngineOptions engine_options(const ModelFlags& flags) {

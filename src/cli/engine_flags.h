@@ -18,11 +18,10 @@ struct ModelFlags {
 };
 
 // Adds -m/--model alone; a positional argument too where `positional` is set.
-void add_package_flag(CLI::App* command,
-                      std::filesystem::path* package,
-                      bool positional = false);
+void add_package_flag(CLI::App* command, std::filesystem::path* package, bool positional = false);
 
-// Adds -m/--model and the engine options, each also as QUIRE_… in the environment and in --config.
+// Adds -m/--model and the engine options, each also as QUIRE_... in the environment and in
+// --config.
 void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional = false);
 
 // The engine options as given.

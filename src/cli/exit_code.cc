@@ -8,14 +8,20 @@ namespace quire::cli {
 
 int report(const Status& status) {
   std::string line = status.message();
-  std::ranges::replace_if(line, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  // Messages quote file names and graphs: neither a second line nor an escape sequence may come of
+  // it.
+  std::ranges::replace_if(line, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   std::fprintf(stderr, "quire: %s\n", line.c_str());
   switch (status.code()) {
-    case StatusCode::kOk: return kExitOk;
-    case StatusCode::kInvalidArgument: return kExitUsage;
+    case StatusCode::kOk:
+      return kExitOk;
+    case StatusCode::kInvalidArgument:
+      return kExitUsage;
     case StatusCode::kBadModel:
-    case StatusCode::kNotFound: return kExitBadModel;
-    default: return kExitFailure;
+    case StatusCode::kNotFound:
+      return kExitBadModel;
+    default:
+      return kExitFailure;
   }
 }
 

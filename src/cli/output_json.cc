@@ -54,7 +54,9 @@ std::string output_json(std::size_t index, const RequestOutput& output) {
     json["outputs"].push_back(sample_json(sample));
     num_completion_tokens += static_cast<std::int64_t>(sample.token_ids.size());
   }
-  json.update(json["outputs"].front());
+  // A copy: update() would read the object while it grows.
+  const ordered_json first = json["outputs"].front();
+  json.update(first);
   if (!output.prompt_logprobs.empty()) {
     json["prompt_logprobs"] = logprobs_json(output.prompt_logprobs);
   }
