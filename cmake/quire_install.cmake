@@ -1,0 +1,17 @@
+# cmake --install BUILD --prefix DIR makes a folder that can be moved anywhere: the program finds its
+# libraries by $ORIGIN and needs neither Python nor the environment. Left to the system: libc and the
+# C++ runtime.
+include(GNUInstallDirs)
+set_target_properties(quire_cli PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+install(
+  TARGETS quire_cli
+  RUNTIME_DEPENDENCY_SET quire_runtime
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(
+  RUNTIME_DEPENDENCY_SET quire_runtime
+  PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|stdc\\+\\+|gcc_s)\\.so"
+  POST_EXCLUDE_REGEXES "/ld-linux"
+  DIRECTORIES "${QUIRE_ONNXRUNTIME_ROOT}/lib"
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/quire DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES LICENSE THIRD_PARTY_LICENSES.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -34,7 +34,7 @@ struct TokenLogprobs {
 // One sample of a prompt.
 struct CompletionOutput {
   int index = 0;  // which of the n samples
-  std::string text;
+  std::string text = {};
   std::vector<TokenId> token_ids;  // with the end-of-sequence id, which the text leaves out
   FinishReason finish_reason = FinishReason::kNone;
   std::vector<TokenLogprobs> logprobs;  // one an entry of token_ids when asked for
@@ -62,8 +62,8 @@ struct RequestOutput {
 struct TextDelta {
   std::uint64_t request_id = 0;
   int index = 0;
-  std::string text;
-  std::vector<TokenId> token_ids;
+  std::string text = {};
+  std::vector<TokenId> token_ids = {};
   FinishReason finish_reason = FinishReason::kNone;
 };
 
