@@ -14,6 +14,7 @@ constexpr const char* kGroup = "Engine options";
 // Gives the options that neither the command line nor the environment set their values from a file.
 // CLI11's own set_config is read on the application only, never on a command.
 void apply_config(CLI::App* command, const std::string& path) {
+  if (!command->parsed()) return;  // CLI11 reads the environment for all commands
   const auto entries = read_config_file(path);
   if (!entries) throw CLI::ValidationError("--config", entries.error().message());
   for (const ConfigEntry& entry : *entries) {
