@@ -5,19 +5,31 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "tokenizer/unicode_class.h"
 
 namespace quire {
 namespace {
 
 bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 
+// The reference's NFC has the data of an older Unicode than utf8proc. The newer characters that
+// would combine in one and not in the other are opaque here: nothing combines with or across them.
+bool is_opaque(char32_t c) {
+  const bool is_newer_letter = c == 0x11938 || c == 0x11930;  // the whole and its second part
+  if (is_newer_letter) return true;
+  const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
+  return property->combining_class != 0 && (char_classes(c) & kClassOrderedMark) == 0;
+}
+
 int combining_class(utf8proc_int32_t code_point) {
+  if (is_opaque(static_cast<char32_t>(code_point))) return 0;
   return utf8proc_get_property(code_point)->combining_class;
 }
 
@@ -36,33 +48,46 @@ void sort_marks(std::vector<utf8proc_int32_t>* code_points) {
   }
 }
 
+void append_decomposed(char32_t c, std::vector<utf8proc_int32_t>* out) {
+  if (is_opaque(c)) {
+    out->push_back(static_cast<utf8proc_int32_t>(c));
+    return;
+  }
+  std::array<utf8proc_int32_t, 32> parts = {};
+  int boundary = 0;
+  const utf8proc_ssize_t count = utf8proc_decompose_char(
+      static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &boundary);
+  QUIRE_CHECK(count >= 0 && static_cast<std::size_t>(count) <= parts.size(),
+              "a canonical decomposition is short");
+  out->insert(out->end(), parts.begin(), parts.begin() + count);
+}
+
+// Composes sorted code points and appends them as UTF-8.
+void append_composed(std::span<utf8proc_int32_t> code_points, std::string* out) {
+  constexpr auto kOptions = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+  const utf8proc_ssize_t length = utf8proc_normalize_utf32(
+      code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()), kOptions);
+  QUIRE_CHECK(length >= 0, "composition of valid code points succeeds");
+  for (const utf8proc_int32_t c : code_points.first(static_cast<std::size_t>(length))) {
+    append_utf8(static_cast<char32_t>(c), out);
+  }
+}
+
 std::string normalize_piece(std::string_view text) {
   std::vector<utf8proc_int32_t> code_points;
-  std::array<utf8proc_int32_t, 32> parts = {};
-  std::size_t at = 0;
-  while (at < text.size()) {
+  for (std::size_t at = 0; at < text.size();) {
     const DecodedCodePoint decoded = decode_utf8(text, at);
+    append_decomposed(decoded.code_point, &code_points);
     at += decoded.length;
-    int boundary = 0;
-    const utf8proc_ssize_t count =
-        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(decoded.code_point),
-                                parts.data(),
-                                static_cast<utf8proc_ssize_t>(parts.size()),
-                                UTF8PROC_DECOMPOSE,
-                                &boundary);
-    QUIRE_CHECK(count >= 0 && static_cast<std::size_t>(count) <= parts.size(),
-                "a canonical decomposition is short");
-    code_points.insert(code_points.end(), parts.begin(), parts.begin() + count);
   }
   sort_marks(&code_points);
-  const utf8proc_ssize_t length =
-      utf8proc_normalize_utf32(code_points.data(),
-                               static_cast<utf8proc_ssize_t>(code_points.size()),
-                               static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
-  QUIRE_CHECK(length >= 0, "composition of valid code points succeeds");
   std::string out;
-  for (utf8proc_ssize_t i = 0; i < length; ++i) {
-    append_utf8(static_cast<char32_t>(code_points[static_cast<std::size_t>(i)]), &out);
+  const std::span<utf8proc_int32_t> all = code_points;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i <= all.size(); ++i) {
+    if (i < all.size() && !is_opaque(static_cast<char32_t>(all[i]))) continue;
+    append_composed(all.subspan(begin, i - begin), &out);
+    begin = i;
   }
   return out;
 }

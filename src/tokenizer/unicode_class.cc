@@ -13,8 +13,8 @@
 namespace quire {
 namespace {
 
-constexpr std::uint32_t kClassMask = 0x3FF;
-constexpr std::uint32_t kClassBits = 10;
+constexpr std::uint32_t kClassMask = 0x7FF;
+constexpr std::uint32_t kClassBits = 11;
 constexpr std::uint32_t kPageBits = 7;
 constexpr std::uint32_t kPageSize = 1U << kPageBits;
 constexpr std::uint32_t kNumPages = 0x110000U >> kPageBits;

@@ -9,16 +9,17 @@ namespace quire {
 // Character classes of the reference's regular expressions, as bits that can be combined. The order
 // is that of tools/generate_unicode_tables.py.
 enum CharClass : std::uint32_t {
-  kClassUpper = 1U << 0U,        // \p{Lu} and \p{Lt}
-  kClassLower = 1U << 1U,        // \p{Ll}
-  kClassOtherLetter = 1U << 2U,  // \p{Lm} and \p{Lo}
-  kClassMark = 1U << 3U,         // \p{M}
-  kClassNumber = 1U << 4U,       // \p{N}
-  kClassPunctuation = 1U << 5U,  // \p{P}
-  kClassSymbol = 1U << 6U,       // \p{S}
-  kClassSpace = 1U << 7U,        // \s
-  kClassWord = 1U << 8U,         // \w of the engine that matches added tokens
-  kClassDigit = 1U << 9U,        // what the Digits pre-tokenizer splits off
+  kClassUpper = 1U << 0U,         // \p{Lu} and \p{Lt}
+  kClassLower = 1U << 1U,         // \p{Ll}
+  kClassOtherLetter = 1U << 2U,   // \p{Lm} and \p{Lo}
+  kClassMark = 1U << 3U,          // \p{M}
+  kClassNumber = 1U << 4U,        // \p{N}
+  kClassPunctuation = 1U << 5U,   // \p{P}
+  kClassSymbol = 1U << 6U,        // \p{S}
+  kClassSpace = 1U << 7U,         // \s
+  kClassWord = 1U << 8U,          // \w of the engine that matches added tokens
+  kClassDigit = 1U << 9U,         // what the Digits pre-tokenizer splits off
+  kClassOrderedMark = 1U << 10U,  // marks whose combining class NFC knows
   kClassLetter = kClassUpper | kClassLower | kClassOtherLetter,
 };
 
