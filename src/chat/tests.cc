@@ -86,7 +86,8 @@ Result<bool> kind_test(std::string_view name, const Value& value, Runtime* runti
   const bool has_items = value.is(Kind::kText) || value.is(Kind::kList) || value.is(Kind::kDict);
   // An undefined value has a length and items, namely none.
   if (name == "sequence" || name == "iterable") return has_items || value.is(Kind::kUndefined);
-  if (name == "callable") return value.is(Kind::kCallable);
+  // So it does in the reference, where calling it is what raises the error.
+  if (name == "callable") return value.is(Kind::kCallable) || value.is(Kind::kUndefined);
   if (name == "escaped") return false;
   if (name == "odd" || name == "even") {
     if (!value.is_integer()) return misused(value, "is neither odd nor even");
