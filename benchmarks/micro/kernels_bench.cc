@@ -59,14 +59,16 @@ PackedLinear random_weights(std::int64_t k, std::int64_t n, std::int64_t bits) {
   return *PackedLinear::pack({k, n, type, weight, halves, min}, {});
 }
 
-// Rows, K, N, bits. Enough copies of the weights that they come from beyond the near caches, as
-// they do in a model.
+// Rows, K, N, bits of weights and of activations. Enough copies of the weights that they come from
+// beyond the near caches, as they do in a model.
 void linear_layer(benchmark::State& state) {
   Bench bench;
   const KernelContext context = bench.context();
   const std::int64_t rows = state.range(0);
   const std::int64_t k = state.range(1);
   const std::int64_t n = state.range(2);
+  const ActivationBits activation_bits =
+      state.range(4) == 8 ? ActivationBits::k8 : ActivationBits::k16;
   std::vector<PackedLinear> copies;
   std::size_t bytes = 0;
   while (bytes < 64'000'000) {
@@ -77,7 +79,7 @@ void linear_layer(benchmark::State& state) {
   std::vector<float> y(static_cast<std::size_t>(rows * n));
   std::size_t next = 0;
   for (auto _ : state) {
-    require(state, linear(context, copies[next], x, y));
+    require(state, linear(context, copies[next], activation_bits, x, y));
     next = (next + 1) % copies.size();
     benchmark::DoNotOptimize(y.data());
   }
@@ -89,16 +91,19 @@ void linear_layer(benchmark::State& state) {
 }
 
 void linear_shapes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"rows", "k", "n", "bits"});
+  bench->ArgNames({"rows", "k", "n", "bits", "activations"});
   for (const std::int64_t rows : {1, 4, 8, 32, 128}) {
-    for (const std::int64_t bits : {4, 8, 16, 32}) {
-      bench->Args({rows, 576, 3072, bits});
-      if (bits > 4) continue;
-      bench->Args({rows, 576, 960, bits});
-      bench->Args({rows, 576, 576, bits});
-      bench->Args({rows, 1536, 576, bits});
+    for (const std::int64_t activations : {8, 16}) {
+      for (const std::int64_t bits : {4, 8}) {
+        bench->Args({rows, 576, 3072, bits, activations});
+        bench->Args({rows, 576, 960, bits, activations});
+        bench->Args({rows, 576, 576, bits, activations});
+        bench->Args({rows, 1536, 576, bits, activations});
+      }
+      bench->Args({rows, 576, 49152, 8, activations});
     }
-    bench->Args({rows, 576, 49152, 8});
+    bench->Args({rows, 576, 3072, 16, 16});
+    bench->Args({rows, 576, 3072, 32, 16});
   }
 }
 BENCHMARK(linear_layer)->Apply(linear_shapes)->Unit(benchmark::kMicrosecond);

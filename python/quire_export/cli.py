@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from quire_export.errors import EXIT_OK, EXIT_OTHER, EXIT_USAGE, ExportError
 from quire_export.options import (
+    ACTIVATION_BITS,
     CACHES,
     DTYPES,
     FORMATS,
@@ -58,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         "--quantize", choices=QUANTIZATIONS, help="default: none; for a GGUF file keep"
     )
     parser.add_argument(
+        "--activation-bits",
+        type=int,
+        choices=ACTIVATION_BITS,
+        default=16,
+        help="activations beside 4- and 8-bit weights: 16 (default) or the faster, coarser 8",
+    )
+    parser.add_argument(
         "--opset", type=int, default=20, metavar="N", help="ONNX opset (default 20)"
     )
     parser.add_argument("--max-seq-len", type=int, metavar="N", help="cut the context to N tokens")
@@ -82,6 +90,7 @@ def _run(arguments: argparse.Namespace) -> None:
         cache=arguments.cache,
         dtype=arguments.dtype,
         quantize=arguments.quantize,
+        activation_bits=arguments.activation_bits,
         opset=arguments.opset,
         max_seq_len=arguments.max_seq_len,
         source=arguments.checkpoint,

@@ -74,12 +74,13 @@ def _export(
     with staged_folder(destination, options.force, num_bytes) as folder:
         progress.step("writing the graph")
         decoder = Decoder(loaded.spec, tensors)
-        write_model(build_paged_graph(decoder, options.opset), folder)
+        graph = build_paged_graph(decoder, options.opset, options.activation_bits)
+        write_model(graph, folder)
         loaded.write_tokenizer(folder)
         lossy = quantize != "none" or options.dtype != "fp32"
         staged = _Staged(folder, loaded, tensors, lossy)
         checked = _check(staged, options, progress)
-        _write_info(staged, decoder, options.dtype, checked)
+        _write_info(staged, decoder, options, checked)
         size = sum(path.stat().st_size for path in folder.iterdir())
     return ExportReport(
         destination, loaded.name, size, checked.graph, checked.tolerance, checked.loss
@@ -210,7 +211,9 @@ def _use_stored(
     return difference(run(), before)
 
 
-def _write_info(staged: _Staged, decoder: Decoder, dtype: str, checked: _Checked) -> None:
+def _write_info(
+    staged: _Staged, decoder: Decoder, options: ExportOptions, checked: _Checked
+) -> None:
     """Writes model_info.json, the last file, since it names all others."""
     spec, source = staged.source.spec, staged.source
     write_json(
@@ -233,8 +236,9 @@ def _write_info(staged: _Staged, decoder: Decoder, dtype: str, checked: _Checked
             "head_dim": spec.head_dim,
             "vocab_size": spec.vocab_size,
             "max_seq_len": spec.max_seq_len,
-            "dtype": dtype,
-            "quantization": _describe_quantization(decoder),
+            "dtype": options.dtype,
+            "quantization": _describe_quantization(decoder)
+            | ({"activation_bits": options.activation_bits} if staged.quantized else {}),
             "cache_layers": [{"num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim}],
             "special_ids": checked.special_ids,
             "control_token_ids": checked.control_ids,

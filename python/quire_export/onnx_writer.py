@@ -34,13 +34,13 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def build_paged_graph(decoder: Decoder, opset: int) -> ir.Model:
+def build_paged_graph(decoder: Decoder, opset: int, activation_bits: int) -> ir.Model:
     """The paged graph of `decoder`, its initializers still in memory."""
     num_layers = decoder.spec.num_layers
     inputs, free = example_inputs(num_layers)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            PagedGraph(decoder).eval(),
+            PagedGraph(decoder, activation_bits).eval(),
             inputs,
             dynamo=True,
             dynamic_shapes=free,

@@ -10,6 +10,7 @@ DTYPES = ("fp32", "fp16", "bf16")
 QUANTIZATIONS = ("keep", "none", "int8", "int4")
 FORMATS = ("onnx", "torchscript", "both")
 CACHES = ("paged", "explicit", "none")
+ACTIVATION_BITS = (8, 16)
 NANOCHAT_SOURCES = ("base", "mid", "sft", "rl")
 # Below 18 torch's exporter emits through a converter; above 23 this exporter is untested.
 MIN_OPSET, MAX_OPSET = 18, 23
@@ -17,12 +18,16 @@ MIN_OPSET, MAX_OPSET = 18, 23
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Settings of one export. `quantize` None means: keep for a GGUF file, none otherwise."""
+    """Settings of one export. `quantize` None means: keep for a GGUF file, none otherwise.
+
+    `activation_bits` is how finely the engine quantizes what meets 4- and 8-bit weights.
+    """
 
     format: str = "onnx"
     cache: str = "paged"
     dtype: str = "fp32"
     quantize: str | None = None
+    activation_bits: int = 16
     opset: int = 20
     max_seq_len: int | None = None
     source: str | None = None
@@ -36,6 +41,8 @@ class ExportOptions:
         _choice("--dtype", self.dtype, DTYPES)
         if self.quantize is not None:
             _choice("--quantize", self.quantize, QUANTIZATIONS)
+        if self.activation_bits not in ACTIVATION_BITS:
+            raise UsageError(f"--activation-bits {self.activation_bits} is unknown; choose 8 or 16")
         if self.format != "onnx":
             raise UsageError(f"--format {self.format} is not available yet; use --format onnx")
         if self.cache != "paged":

@@ -28,9 +28,15 @@ def _storage(matrix: Matrix) -> dict[str, int]:
 class PagedOperators:
     """Writes each operator down as a node of domain `quire`; computes nothing."""
 
-    def __init__(self, batch: tuple[torch.Tensor, ...], caches: list[torch.Tensor]) -> None:
+    def __init__(
+        self,
+        batch: tuple[torch.Tensor, ...],
+        caches: list[torch.Tensor],
+        activation_bits: int,
+    ) -> None:
         self._batch = batch  # cumulative_sequence_lengths, past_sequence_lengths, block_table
         self._caches = caches  # key_cache.0, value_cache.0, key_cache.1, ...
+        self._activation_bits = activation_bits
 
     @staticmethod
     def _node(
@@ -55,7 +61,10 @@ class PagedOperators:
     def linear(self, matrix: Matrix, x: torch.Tensor) -> torch.Tensor:
         """See Operators."""
         inputs = (x, matrix.weight, matrix.scale, matrix.min, matrix.bias)
-        return self._node("Linear", inputs, _storage(matrix), (x.shape[0], matrix.out_features))
+        attributes = _storage(matrix)
+        if matrix.bits in (4, 8):
+            attributes["activation_bits"] = self._activation_bits
+        return self._node("Linear", inputs, attributes, (x.shape[0], matrix.out_features))
 
     def rms_norm(self, norm: Norm, x: torch.Tensor, epsilon: float) -> torch.Tensor:
         """See Operators."""
@@ -95,9 +104,10 @@ class PagedOperators:
 class PagedGraph(nn.Module):
     """The decoder with the inputs and outputs of the paged graph."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, activation_bits: int) -> None:
         super().__init__()
         self.decoder = decoder
+        self._activation_bits = activation_bits
 
     def forward(
         self,
@@ -109,9 +119,8 @@ class PagedGraph(nn.Module):
         caches: list[torch.Tensor],
     ) -> torch.Tensor:
         """Logits [L, vocab]; the inputs are those of docs/model_package.md, caches alternating."""
-        ops = PagedOperators(
-            (cumulative_sequence_lengths, past_sequence_lengths, block_table), caches
-        )
+        batch = (cumulative_sequence_lengths, past_sequence_lengths, block_table)
+        ops = PagedOperators(batch, caches, self._activation_bits)
         return self.decoder(input_ids, logits_indices, ops)
 
 

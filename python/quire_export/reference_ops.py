@@ -2,7 +2,7 @@
 
 They follow docs/model_package.md only. `evaluate` runs a graph from disk with them. Linear comes
 in two arithmetics: "exact" dequantizes and multiplies in floating point, as the source model does;
-"canonical" quantizes activations to 8 bits, as the engine does.
+"canonical" quantizes activations to the node's `activation_bits`, as the engine does.
 """
 
 from pathlib import Path
@@ -13,6 +13,8 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 _BLOCK = 32
+# The largest quantized activation: for 16 bits what two signed bytes hold, 127 * 256 + 127.
+_MOST = {8: 127, 16: 32639}
 
 
 def unpack(weight: np.ndarray, bits: int, has_min: bool) -> np.ndarray:
@@ -41,13 +43,20 @@ def dequantize(
     return values.reshape(len(weight), -1)[:, :columns]
 
 
-def quantize_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x [T, K] to 8-bit integers as float32 [T, Kb, 32], and scales float32 [T, Kb]."""
+def quantize_rows(x: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """x [T, K] to integers as float32 [T, Kb, 32], and scales float32 [T, Kb].
+
+    A block with a NaN or an infinity is all zero, and its scale NaN.
+    """
     padded = np.pad(x.astype(np.float32), ((0, 0), (0, -x.shape[1] % _BLOCK)))
     blocks = padded.reshape(len(x), -1, _BLOCK)
-    scale = np.abs(blocks).max(axis=-1) / np.float32(127)
-    divisor = np.where(scale > 0, scale, np.float32(1))[..., None]
-    return np.rint(blocks / divisor) * (scale > 0)[..., None], scale
+    most = np.float32(_MOST[bits])
+    scale = np.abs(blocks).max(axis=-1) / most
+    usable = np.isfinite(scale) & (scale > 0)
+    divisor = np.where(usable, scale, np.float32(1))[..., None]
+    values = np.where(usable[..., None], blocks, np.float32(0))
+    quants = np.clip(np.rint(values / divisor), -most, most)
+    return quants, np.where(np.isfinite(scale), scale, np.float32(np.nan))
 
 
 class _QuireOp(OpRun):
@@ -72,22 +81,29 @@ class Linear(_QuireOp):
                 self._matrix = dequantize(weight, scale, minimum, bits, columns).T
             y = x @ self._matrix
         else:
-            y = self._canonical(x, unpack(weight, bits, minimum is not None), scale, minimum)
+            q = unpack(weight, bits, minimum is not None)
+            y = self._canonical(x, q, scale, minimum, attributes.get("activation_bits", 8))
         return (y.astype(np.float32) if bias is None else (y + bias).astype(np.float32),)
 
     @staticmethod
     def _canonical(
-        x: np.ndarray, q: np.ndarray, scale: np.ndarray, minimum: np.ndarray | None
+        x: np.ndarray,
+        q: np.ndarray,
+        scale: np.ndarray,
+        minimum: np.ndarray | None,
+        activation_bits: int,
     ) -> np.ndarray:
-        """The documented sum over blocks; products of a block are exact in float32."""
-        xq, sx = quantize_rows(x)
+        """The documented sum over blocks; a block's products are exact in the type chosen."""
+        xq, sx = quantize_rows(x, activation_bits)
+        exact = np.float32 if activation_bits == 8 else np.float64
+        xq = xq.astype(exact)
         y = np.zeros((len(x), len(q)), np.float32)
         for block in range(q.shape[1]):
-            dot = xq[:, block] @ q[:, block].T.astype(np.float32)
+            dot = (xq[:, block] @ q[:, block].T.astype(exact)).astype(np.float32)
             y += scale[:, block].astype(np.float32) * sx[:, block, None] * dot
             if minimum is not None:
-                total = xq[:, block].sum(axis=-1, keepdims=True)
-                y += minimum[:, block].astype(np.float32) * sx[:, block, None] * total
+                total = xq[:, block].sum(axis=-1, keepdims=True).astype(np.float32)
+                y += minimum[:, block].astype(np.float32) * (sx[:, block, None] * total)
         return y
 
 

@@ -78,7 +78,7 @@ def check_graph(graph: Path, answers: list[Prompt]) -> Difference:
 
 
 def measure_tolerance(graph: Path, answers: list[Prompt], quantized: bool) -> dict[str, float]:
-    """golden.json's `tolerance`: the margin rule, or what 8-bit activations cost this model."""
+    """golden.json's `tolerance`: the margin rule, or what quantized activations cost this model."""
     limit = float_limit(answers)
     if not quantized:
         return {

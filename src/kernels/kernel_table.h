@@ -14,9 +14,24 @@ constexpr int kQuantBlock = 32;  // elements that share a scale
 
 enum class PackedKind : std::uint8_t { kQ4, kQ4Min, kQ8, kQ8Min, kFloat16, kBfloat16, kFloat32 };
 
+// How finely a row of activations is quantized where it meets 4- and 8-bit weights.
+enum class ActivationBits : std::uint8_t { k8, k16 };
+
+// The largest magnitude of a quantized activation. The 16-bit one is 127 * 256 + 127: the most that
+// two signed bytes can hold, the lower of which may be negative.
+constexpr std::int32_t max_activation(ActivationBits bits) {
+  return bits == ActivationBits::k8 ? 127 : 32639;
+}
+
+// Bytes that a block of one quantized row takes.
+constexpr int activation_bytes(ActivationBits bits) {
+  return bits == ActivationBits::k8 ? kQuantBlock : 2 * kQuantBlock;
+}
+
 // Rows of activations, quantized or not, and where their results go.
 struct LinearCall {
   PackedKind kind = PackedKind::kFloat32;
+  ActivationBits activation_bits = ActivationBits::k8;
   std::int64_t k = 0;
   std::int64_t n = 0;
   const std::uint8_t* weights = nullptr;  // [tile][block or k] as PackedLinear lays them out
@@ -47,9 +62,9 @@ struct SwiGluCall {
 
 // The entry points of one instruction set. Ranges are [begin, end).
 struct KernelTable {
-  std::int64_t panel_rows;    // rows of a panel of quantized activations
-  std::int64_t panel_bytes;   // of one panel's block
-  std::int64_t tile_columns;  // column tiles of a piece of work
+  std::int64_t panel_rows;      // rows of a panel of quantized activations
+  std::int64_t panel_bytes[2];  // of one panel's block, by ActivationBits
+  std::int64_t tile_columns;    // column tiles of a piece of work
   void (*quantize_panel)(const LinearCall&, std::int64_t panel);
   void (*linear)(const LinearCall&,
                  std::int64_t tile_begin,

@@ -8,15 +8,16 @@ namespace quire::kernels {
 
 const KernelTable& avx2_kernels() {
   using simd::Avx2;
-  static constexpr KernelTable kTable = {Avx2::kPanelRows,
-                                         sizeof(PanelBlock<Avx2>),
-                                         Avx2::kTileColumns,
-                                         quantize_panel<Avx2>,
-                                         linear_tiles<Avx2>,
-                                         write_cache<Avx2>,
-                                         attend<Avx2>,
-                                         rms_norm_rows<Avx2>,
-                                         swiglu_rows<Avx2>};
+  static constexpr KernelTable kTable = {
+      Avx2::kPanelRows,
+      {sizeof(PanelBlock<Avx2, ActivationBits::k8>), sizeof(PanelBlock<Avx2, ActivationBits::k16>)},
+      Avx2::kTileColumns,
+      quantize_panel<Avx2>,
+      linear_tiles<Avx2>,
+      write_cache<Avx2>,
+      attend<Avx2>,
+      rms_norm_rows<Avx2>,
+      swiglu_rows<Avx2>};
   return kTable;
 }
 

@@ -9,7 +9,8 @@ namespace quire::kernels {
 const KernelTable& avx512_kernels() {
   using simd::Avx512;
   static constexpr KernelTable kTable = {Avx512::kPanelRows,
-                                         sizeof(PanelBlock<Avx512>),
+                                         {sizeof(PanelBlock<Avx512, ActivationBits::k8>),
+                                          sizeof(PanelBlock<Avx512, ActivationBits::k16>)},
                                          Avx512::kTileColumns,
                                          quantize_panel<Avx512>,
                                          linear_tiles<Avx512>,

@@ -9,7 +9,8 @@ namespace quire::kernels {
 const KernelTable& portable_kernels() {
   using simd::Portable;
   static constexpr KernelTable kTable = {Portable::kPanelRows,
-                                         sizeof(PanelBlock<Portable>),
+                                         {sizeof(PanelBlock<Portable, ActivationBits::k8>),
+                                          sizeof(PanelBlock<Portable, ActivationBits::k16>)},
                                          Portable::kTileColumns,
                                          quantize_panel<Portable>,
                                          linear_tiles<Portable>,

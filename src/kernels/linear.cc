@@ -149,6 +149,7 @@ Result<PackedLinear> PackedLinear::pack(const WeightView& weights, std::span<con
 
 Status linear(const KernelContext& context,
               const PackedLinear& weights,
+              ActivationBits activation_bits,
               std::span<const float> x,
               std::span<float> y) {
   const auto rows = static_cast<std::int64_t>(x.size()) / weights.k_;
@@ -161,6 +162,7 @@ Status linear(const KernelContext& context,
   const KernelTable& table = kernel_table(context.isa);
   LinearCall call;
   call.kind = weights.kind_;
+  call.activation_bits = activation_bits;
   call.k = weights.k_;
   call.n = weights.n_;
   call.weights = reinterpret_cast<const std::uint8_t*>(weights.weights_.data());
@@ -176,7 +178,8 @@ Status linear(const KernelContext& context,
   const std::int64_t panels = divide_up(rows, table.panel_rows);
   if (weights.kind_ <= PackedKind::kQ8Min) {
     const std::int64_t blocks = divide_up(weights.k_, kQuantBlock);
-    const std::int64_t bytes = panels * blocks * table.panel_bytes;
+    const std::int64_t bytes =
+        panels * blocks * table.panel_bytes[static_cast<std::size_t>(activation_bits)];
     call.panels =
         reinterpret_cast<std::uint8_t*>(context.workspace.reserve(static_cast<std::size_t>(bytes)));
     Executor& quantizer = panels == 1 ? static_cast<Executor&>(serial) : executor;

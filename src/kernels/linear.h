@@ -45,6 +45,7 @@ class PackedLinear {
  private:
   friend Status linear(const KernelContext& context,
                        const PackedLinear& weights,
+                       ActivationBits activation_bits,
                        std::span<const float> x,
                        std::span<float> y);
 
@@ -59,12 +60,14 @@ class PackedLinear {
 };
 
 // y [rows, n] = x [rows, k] times the transposed weights, plus the bias. A row of y depends on that
-// row of x alone, bit for bit. For 4- and 8-bit weights x is quantized per row and block of 32, and
+// row of x alone, bit for bit. For 4- and 8-bit weights x is quantized per row and block of 32 to
+// `activation_bits`, which other weights ignore, and
 //   y = sum over ascending blocks of (scale * sx) * sum(q * xq) + min * (sx * sum(xq)),
 // the inner sums exact. Fails with kInvalidArgument when sizes do not fit. Throws std::bad_alloc
 // when the workspace cannot grow.
 Status linear(const KernelContext& context,
               const PackedLinear& weights,
+              ActivationBits activation_bits,
               std::span<const float> x,
               std::span<float> y);
 

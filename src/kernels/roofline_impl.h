@@ -8,8 +8,8 @@ namespace quire::kernels {
 
 constexpr int kPeakChains = 12;  // latency of 4 to 6 cycles times two instructions a cycle
 
-// `Unit` has a register type V, a start value, a step (one multiply-add of every lane), the number of
-// multiply-adds in a step and a way to see a result.
+// `Unit` has a register type V, a start value, a step (one multiply-add of every lane), the number
+// of multiply-adds in a step and a way to see a result.
 template <typename Unit>
 PeakRun run_peak(std::int64_t rounds) {
   typename Unit::V chains[kPeakChains];

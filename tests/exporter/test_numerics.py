@@ -96,15 +96,15 @@ def test_plain_storage_rounds_once(dtype: str) -> None:
     assert torch.equal(store_plain(values, dtype).dequantize(), values.to(kind).float())
 
 
-def naive_linear(x: np.ndarray, stored: StoredMatrix) -> np.ndarray:
-    """The documented 8-bit arithmetic, one scalar at a time, sums in float64."""
+def naive_linear(x: np.ndarray, stored: StoredMatrix, most: int) -> np.ndarray:
+    """The documented arithmetic, one scalar at a time, sums in float64."""
     q = reference_ops.unpack(stored.weight.numpy(), stored.bits, stored.minimum is not None)
     y = np.zeros((len(x), stored.rows))
     for t, n in np.ndindex(y.shape):
         for block in range(q.shape[1]):
             part = x[t, 32 * block : 32 * block + 32]
-            sx = np.abs(part).max() / np.float32(127)
-            xq = [round(float(v / sx)) if sx else 0 for v in part]
+            sx = np.abs(part).max() / np.float32(most)
+            xq = [min(max(round(float(v / sx)), -most), most) if sx else 0 for v in part]
             scale = float(stored.scale[n, block]) * float(sx)
             y[t, n] += scale * sum(int(a) * b for a, b in zip(q[n, block], xq, strict=False))
             if stored.minimum is not None:
@@ -112,9 +112,10 @@ def naive_linear(x: np.ndarray, stored: StoredMatrix) -> np.ndarray:
     return y
 
 
+@pytest.mark.parametrize(("bits", "most"), [(8, 127), (16, 32639)])
 @pytest.mark.parametrize("store", [store_int8, store_int4])
 def test_canonical_linear_is_the_documented_sum(
-    store: Callable[[torch.Tensor], StoredMatrix],
+    store: Callable[[torch.Tensor], StoredMatrix], bits: int, most: int
 ) -> None:
     """Against a scalar transcription of docs/model_package.md."""
     stored = store(random_matrix(4, 50))
@@ -122,8 +123,8 @@ def test_canonical_linear_is_the_documented_sum(
     x[1] = 0
     q = reference_ops.unpack(stored.weight.numpy(), stored.bits, stored.minimum is not None)
     minimum = None if stored.minimum is None else stored.minimum.numpy()
-    y = reference_ops.Linear._canonical(x, q, stored.scale.numpy(), minimum)
-    np.testing.assert_allclose(y, naive_linear(x, stored), rtol=1e-5, atol=1e-5)
+    y = reference_ops.Linear._canonical(x, q, stored.scale.numpy(), minimum, bits)
+    np.testing.assert_allclose(y, naive_linear(x, stored, most), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -58,6 +58,7 @@ struct Avx2 {
   static F max(F a, F b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
   static F min(F a, F b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
   static F to_float(I v) { return {_mm256_cvtepi32_ps(v.lo), _mm256_cvtepi32_ps(v.hi)}; }
+  static I to_int(F v) { return {_mm256_cvtps_epi32(v.lo), _mm256_cvtps_epi32(v.hi)}; }
   static I as_int(F v) { return {_mm256_castps_si256(v.lo), _mm256_castps_si256(v.hi)}; }
   static F as_float(I v) { return {_mm256_castsi256_ps(v.lo), _mm256_castsi256_ps(v.hi)}; }
   static I addi(I a, I b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
@@ -87,6 +88,12 @@ struct Avx2 {
     const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
   }
+  static std::int32_t reduce_addi(I v) {
+    const __m256i a = _mm256_add_epi32(v.lo, v.hi);
+    __m128i b = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    b = _mm_add_epi32(b, _mm_shuffle_epi32(b, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(b, _mm_shuffle_epi32(b, 0xb1)));
+  }
   static float sqrt(float v) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v))); }
 
   static std::int32_t max_abs_bits(const float* x) {
@@ -101,13 +108,49 @@ struct Avx2 {
     n = _mm_max_epi32(n, _mm_shuffle_epi32(n, 0xb1));
     return _mm_cvtsi128_si32(n);
   }
-  static void store_bytes(std::int8_t* p, F v) {
-    const __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(v.lo), _mm256_cvtps_epi32(v.hi));
-    // packs works inside 128-bit halves; put the 64-bit quarters back in order.
-    const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
+  static void store_bytes(std::int8_t* p, I v) {
+    const __m256i ordered = pack_words(v);
     _mm_storeu_si128(
         reinterpret_cast<__m128i*>(p),
         _mm_packs_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+  }
+
+  // Words, of each four the even ones first: shifts and masks split weights so, too.
+  static void store_words(std::int8_t* row, int i, I v) {
+    const __m256i order = _mm256_setr_epi8(0,
+                                           1,
+                                           4,
+                                           5,
+                                           2,
+                                           3,
+                                           6,
+                                           7,
+                                           8,
+                                           9,
+                                           12,
+                                           13,
+                                           10,
+                                           11,
+                                           14,
+                                           15,
+                                           0,
+                                           1,
+                                           4,
+                                           5,
+                                           2,
+                                           3,
+                                           6,
+                                           7,
+                                           8,
+                                           9,
+                                           12,
+                                           13,
+                                           10,
+                                           11,
+                                           14,
+                                           15);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(row + 2 * i),
+                        _mm256_shuffle_epi8(pack_words(v), order));
   }
 
   template <int R>
@@ -123,6 +166,40 @@ struct Avx2 {
     for (int r = 0; r < R; ++r) {
       acc[r].lo = dot_8bit_half(acc[r].lo, w, x[r]);
       acc[r].hi = dot_8bit_half(acc[r].hi, w + 32, x[r]);
+    }
+  }
+
+  template <int R>
+  static void dot_4bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
+    const __m256i nibble = _mm256_set1_epi16(15);
+    for (int g = 0; g < 4; ++g) {
+      for (int half = 0; half < 2; ++half) {
+        const __m256i both = load_bytes(w + 64 * g + 32 * half);
+        const __m256i parts[4] = {_mm256_and_si256(both, nibble),
+                                  _mm256_and_si256(_mm256_srli_epi16(both, 8), nibble),
+                                  _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble),
+                                  _mm256_srli_epi16(both, 12)};
+        for (int r = 0; r < R; ++r) {
+          __m256i& sum = half == 0 ? acc[r].lo : acc[r].hi;
+          sum = add_pairs(sum, parts[0], parts[1], x[r] + 8 * g);
+          sum = add_pairs(sum, parts[2], parts[3], x[r] + 32 + 8 * g);
+        }
+      }
+    }
+  }
+
+  template <int R>
+  static void dot_8bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
+    for (int g = 0; g < 8; ++g) {
+      for (int half = 0; half < 2; ++half) {
+        const __m256i both = load_bytes(w + 64 * g + 32 * half);
+        const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(both, 8), 8);
+        const __m256i odd = _mm256_srai_epi16(both, 8);
+        for (int r = 0; r < R; ++r) {
+          __m256i& sum = half == 0 ? acc[r].lo : acc[r].hi;
+          sum = add_pairs(sum, even, odd, x[r] + 8 * g);
+        }
+      }
     }
   }
 
@@ -143,6 +220,16 @@ struct Avx2 {
     std::int32_t value;
     __builtin_memcpy(&value, p, sizeof(value));
     return _mm256_set1_epi32(value);
+  }
+  // Sixteen integers as words, in order.
+  static __m256i pack_words(I v) {
+    // packs works inside 128-bit halves; put the 64-bit quarters back in order.
+    return _mm256_permute4x64_epi64(_mm256_packs_epi32(v.lo, v.hi), 0xd8);
+  }
+  // Four words of activations, as store_words() orders them, times the weights of eight columns.
+  static __m256i add_pairs(__m256i acc, __m256i even, __m256i odd, const std::int8_t* x) {
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(even, four_bytes(x)));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(odd, four_bytes(x + 4)));
   }
   // A pair of products is at most 2 * 15 * 127; eight of them fit 16 bits, so nothing saturates.
   static __m256i dot_4bit_half(__m256i acc, const std::uint8_t* w, const std::int8_t* x) {

@@ -43,6 +43,7 @@ struct Avx512 {
   static F max(F a, F b) { return _mm512_max_ps(a, b); }
   static F min(F a, F b) { return _mm512_min_ps(a, b); }
   static F to_float(I v) { return _mm512_cvtepi32_ps(v); }
+  static I to_int(F v) { return _mm512_cvtps_epi32(v); }
   static I as_int(F v) { return _mm512_castps_si512(v); }
   static F as_float(I v) { return _mm512_castsi512_ps(v); }
   static I addi(I a, I b) { return _mm512_add_epi32(a, b); }
@@ -68,6 +69,7 @@ struct Avx512 {
     const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
   }
+  static std::int32_t reduce_addi(I v) { return _mm512_reduce_add_epi32(v); }
   static float sqrt(float v) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v))); }
 
   static std::int32_t max_abs_bits(const float* x) {
@@ -76,8 +78,14 @@ struct Avx512 {
     const I b = _mm512_and_si512(as_int(load(x + kLanes)), mask);
     return _mm512_reduce_max_epi32(_mm512_max_epi32(a, b));
   }
-  static void store_bytes(std::int8_t* p, F v) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+  static void store_bytes(std::int8_t* p, I v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+  }
+  // x = 256 * high + low, both signed bytes: 32 high ones, then 32 low ones.
+  static void store_words(std::int8_t* row, int i, I v) {
+    const I high = _mm512_srai_epi32(_mm512_add_epi32(v, _mm512_set1_epi32(128)), 8);
+    store_bytes(row + i, high);
+    store_bytes(row + 32 + i, v);  // truncated to its lowest byte
   }
 
   template <int R>
@@ -94,6 +102,19 @@ struct Avx512 {
     }
   }
 
+  // The weights are unpacked once, for the high bytes and for the low ones.
+  template <int R>
+  static void dot_4bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
+    const I nibble = _mm512_set1_epi8(15);
+    I weights[8];
+    for (int g = 0; g < 4; ++g) {
+      const I both = _mm512_loadu_si512(w + 64 * g);
+      weights[g] = _mm512_and_si512(both, nibble);
+      weights[g + 4] = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+    }
+    dot_wide<R>(acc, weights, x);
+  }
+
   template <int R>
   static void dot_8bit(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[32]) {
     const I offset = _mm512_set1_epi8(-128);
@@ -105,7 +126,35 @@ struct Avx512 {
     }
   }
 
+  template <int R>
+  static void dot_8bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
+    const I offset = _mm512_set1_epi8(-128);
+    I weights[8];
+    for (int g = 0; g < 8; ++g) {
+      weights[g] = _mm512_xor_si512(_mm512_loadu_si512(w + 64 * g), offset);
+    }
+    dot_wide<R>(acc, weights, x);
+  }
+
  private:
+  // acc[r] += 256 * (weights * high bytes) + weights * low bytes. At most 32 * 255 * 32639, and so
+  // exact.
+  template <int R>
+  static void dot_wide(I (&acc)[R], const I (&weights)[8], const std::int8_t (*x)[64]) {
+    I high[R];
+    for (int r = 0; r < R; ++r) high[r] = _mm512_setzero_si512();
+    for (int g = 0; g < 8; ++g) {
+      for (int r = 0; r < R; ++r) {
+        high[r] = _mm512_dpbusd_epi32(high[r], weights[g], four_bytes(x[r] + 4 * g));
+      }
+    }
+    for (int r = 0; r < R; ++r) acc[r] = addi(acc[r], _mm512_slli_epi32(high[r], 8));
+    for (int g = 0; g < 8; ++g) {
+      for (int r = 0; r < R; ++r) {
+        acc[r] = _mm512_dpbusd_epi32(acc[r], weights[g], four_bytes(x[r] + 32 + 4 * g));
+      }
+    }
+  }
   static __mmask16 lanes_below(int n) { return static_cast<__mmask16>((1U << n) - 1U); }
   static __m256i load_16x16(const std::uint16_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));

@@ -75,6 +75,7 @@ struct Portable {
   static F max(F a, F b) { return a > b ? a : b; }
   static F min(F a, F b) { return a < b ? a : b; }
   static F to_float(I v) { return __builtin_convertvector(v, F); }
+  static I to_int(F v) { return __builtin_convertvector(v, I); }  // integral values only
   static I as_int(F v) { return reinterpret_cast<I>(v); }
   static F as_float(I v) { return reinterpret_cast<F>(v); }
   static I addi(I a, I b) { return a + b; }
@@ -107,6 +108,11 @@ struct Portable {
     }
     return lane[0];
   }
+  static std::int32_t reduce_addi(I v) {
+    std::int32_t sum = 0;
+    for (int i = 0; i < kLanes; ++i) sum += v[i];
+    return sum;
+  }
   static float sqrt(float v) { return __builtin_sqrtf(v); }
 
   // Largest |x| of 32 floats as its bit pattern: order of integers, so a NaN wins over everything.
@@ -120,41 +126,72 @@ struct Portable {
     for (int i = 0; i < kLanes; ++i) result = most[i] > result ? most[i] : result;
     return result;
   }
-  // Sixteen integral floats in [-127, 127] as bytes.
-  static void store_bytes(std::int8_t* p, F v) {
+  // Sixteen integers in [-127, 127] as bytes.
+  static void store_bytes(std::int8_t* p, I v) {
     for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int8_t>(v[i]);
   }
+  // Elements i to i + 15 of a row of 16-bit integers, in the layout that dot_*_wide() reads. Here
+  // they are simply words, one after another.
+  static void store_words(std::int8_t* row, int i, I v) {
+    for (int j = 0; j < kLanes; ++j) {
+      const auto word = static_cast<std::int16_t>(v[j]);
+      std::memcpy(row + 2 * (i + j), &word, sizeof(word));
+    }
+  }
 
-  // acc[r] += the dot products of 16 columns' 4-bit weights with 32 activations of row r.
+  // acc[r] += the dot products of 16 columns' 4-bit weights with 32 activations of row r, which are
+  // bytes here and 16-bit integers in dot_4bit_wide().
   // w: [4][16 columns][4 bytes]; low nibbles are elements 4g + e, high ones 16 + 4g + e.
   template <int R>
   static void dot_4bit(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[32]) {
-    for (int g = 0; g < 4; ++g, w += 64) {
-      for (int r = 0; r < R; ++r) {
-        for (int c = 0; c < kLanes; ++c) {
-          std::int32_t sum = 0;
-          for (int e = 0; e < 4; ++e) {
-            sum += (w[c * 4 + e] & 15) * x[r][4 * g + e];
-            sum += (w[c * 4 + e] >> 4) * x[r][16 + 4 * g + e];
-          }
-          acc[r][c] += sum;
-        }
-      }
+    for (int r = 0; r < R; ++r) add_4bit(acc[r], w, x[r]);
+  }
+  template <int R>
+  static void dot_4bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
+    for (int r = 0; r < R; ++r) {
+      std::int16_t words[32];
+      std::memcpy(words, x[r], sizeof(words));
+      add_4bit(acc[r], w, words);
     }
   }
 
   // The same with 8-bit weights; w: [8][16 columns][4 signed bytes].
   template <int R>
   static void dot_8bit(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[32]) {
-    for (int g = 0; g < 8; ++g, w += 64) {
-      for (int r = 0; r < R; ++r) {
-        for (int c = 0; c < kLanes; ++c) {
-          std::int32_t sum = 0;
-          for (int e = 0; e < 4; ++e) {
-            sum += static_cast<std::int8_t>(w[c * 4 + e]) * x[r][4 * g + e];
-          }
-          acc[r][c] += sum;
+    for (int r = 0; r < R; ++r) add_8bit(acc[r], w, x[r]);
+  }
+  template <int R>
+  static void dot_8bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
+    for (int r = 0; r < R; ++r) {
+      std::int16_t words[32];
+      std::memcpy(words, x[r], sizeof(words));
+      add_8bit(acc[r], w, words);
+    }
+  }
+
+ private:
+  template <typename T>
+  static void add_4bit(I& acc, const std::uint8_t* w, const T* x) {
+    for (int g = 0; g < 4; ++g, w += 64) {
+      for (int c = 0; c < kLanes; ++c) {
+        std::int32_t sum = 0;
+        for (int e = 0; e < 4; ++e) {
+          sum += (w[c * 4 + e] & 15) * x[4 * g + e];
+          sum += (w[c * 4 + e] >> 4) * x[16 + 4 * g + e];
         }
+        acc[c] += sum;
+      }
+    }
+  }
+  template <typename T>
+  static void add_8bit(I& acc, const std::uint8_t* w, const T* x) {
+    for (int g = 0; g < 8; ++g, w += 64) {
+      for (int c = 0; c < kLanes; ++c) {
+        std::int32_t sum = 0;
+        for (int e = 0; e < 4; ++e) {
+          sum += static_cast<std::int8_t>(w[c * 4 + e]) * x[4 * g + e];
+        }
+        acc[c] += sum;
       }
     }
   }

@@ -34,6 +34,13 @@ Result<TensorView<float>> row_input(Ort::KernelContext& context, std::int64_t wi
   return x;
 }
 
+Result<kernels::ActivationBits> activation_bits(Ort::ConstKernelInfo info) {
+  QUIRE_ASSIGN(const std::int64_t bits, optional_int(info, "activation_bits", 8));
+  if (bits == 8) return kernels::ActivationBits::k8;
+  if (bits == 16) return kernels::ActivationBits::k16;
+  return bad_model("activation_bits must be 8 or 16, not " + std::to_string(bits));
+}
+
 // quire::Linear. Packs its weights when it is made and never looks at the initializers again.
 class LinearKernel : public KernelBase<LinearKernel> {
  public:
@@ -53,8 +60,9 @@ class LinearKernel : public KernelBase<LinearKernel> {
       bias = view.data;
       if (bias.empty()) return bad_model("bias is empty");
     }
+    QUIRE_ASSIGN(const kernels::ActivationBits bits, activation_bits(info));
     QUIRE_ASSIGN(kernels::PackedLinear packed, kernels::PackedLinear::pack(weights, bias));
-    return std::unique_ptr<LinearKernel>(new LinearKernel(state, std::move(packed)));
+    return std::unique_ptr<LinearKernel>(new LinearKernel(state, std::move(packed), bits));
   }
 
   ~LinearKernel() { state_.weight_bytes -= static_cast<std::int64_t>(weights_.memory_bytes()); }
@@ -66,17 +74,19 @@ class LinearKernel : public KernelBase<LinearKernel> {
     const std::span<float> y = row_output(context, x.shape, weights_.n());
     QUIRE_ASSIGN(const OpRun hold, OpRun::start(state_));
     OrtExecutor executor(context, state_.config.num_threads);
-    return kernels::linear({state_.config.isa, executor, state_.workspace}, weights_, x.data, y);
+    return kernels::linear(
+        {state_.config.isa, executor, state_.workspace}, weights_, activation_bits_, x.data, y);
   }
 
  private:
-  LinearKernel(OpsState& state, kernels::PackedLinear weights)
-      : state_(state), weights_(std::move(weights)) {
+  LinearKernel(OpsState& state, kernels::PackedLinear weights, kernels::ActivationBits bits)
+      : state_(state), weights_(std::move(weights)), activation_bits_(bits) {
     state_.weight_bytes += static_cast<std::int64_t>(weights_.memory_bytes());
   }
 
   OpsState& state_;
   kernels::PackedLinear weights_;
+  kernels::ActivationBits activation_bits_;
 };
 
 // quire::Embedding. Reads the session's initializer in place: a tied output layer packs its own.

@@ -18,6 +18,7 @@ constexpr std::int64_t kBlock = 32;
 struct Matrix {
   WeightType type = WeightType::kFloat32;
   bool has_min = false;
+  ActivationBits activation_bits = ActivationBits::k8;
   std::int64_t k = 0;
   std::int64_t n = 0;
   std::vector<std::byte> weight;
@@ -59,19 +60,24 @@ struct Matrix {
 
 struct Format {
   WeightType type;
-  bool has_min;
+  bool has_min = false;
+  ActivationBits activation_bits = ActivationBits::k8;
 };
 
-constexpr Format kFormats[] = {{WeightType::kInt4, false},
-                               {WeightType::kInt4, true},
-                               {WeightType::kInt8, false},
-                               {WeightType::kInt8, true},
-                               {WeightType::kFloat16, false},
-                               {WeightType::kBfloat16, false},
-                               {WeightType::kFloat32, false}};
+constexpr Format kFormats[] = {{WeightType::kInt4, false, ActivationBits::k8},
+                               {WeightType::kInt4, true, ActivationBits::k8},
+                               {WeightType::kInt8, false, ActivationBits::k8},
+                               {WeightType::kInt8, true, ActivationBits::k8},
+                               {WeightType::kInt4, false, ActivationBits::k16},
+                               {WeightType::kInt4, true, ActivationBits::k16},
+                               {WeightType::kInt8, false, ActivationBits::k16},
+                               {WeightType::kInt8, true, ActivationBits::k16},
+                               {WeightType::kFloat16},
+                               {WeightType::kBfloat16},
+                               {WeightType::kFloat32}};
 
 Matrix random_matrix(Random& random, Format format, std::int64_t k, std::int64_t n, bool bias) {
-  Matrix m{format.type, format.has_min, k, n, {}, {}, {}, {}};
+  Matrix m{format.type, format.has_min, format.activation_bits, k, n, {}, {}, {}, {}};
   const bool quantized = format.type == WeightType::kInt4 || format.type == WeightType::kInt8;
   if (quantized) {
     const auto blocks = static_cast<std::size_t>(n * m.blocks());
@@ -103,6 +109,7 @@ Matrix random_matrix(Random& random, Format format, std::int64_t k, std::int64_t
 
 // The documented arithmetic in double precision, block by block.
 double naive_element(const Matrix& m, std::span<const float> x, std::int64_t row) {
+  const float limit = m.activation_bits == ActivationBits::k8 ? 127.0F : 32639.0F;
   double y = m.bias.empty() ? 0.0 : m.bias[static_cast<std::size_t>(row)];
   if (m.scale.empty()) {
     for (std::int64_t i = 0; i < m.k; ++i) y += m.plain(row, i) * x[static_cast<std::size_t>(i)];
@@ -114,13 +121,13 @@ double naive_element(const Matrix& m, std::span<const float> x, std::int64_t row
     for (std::int64_t i = b * kBlock; i < end; ++i) {
       most = std::max(most, std::abs(x[static_cast<std::size_t>(i)]));
     }
-    const float sx = most / 127.0F;
+    const float sx = most / limit;
     if (sx == 0.0F) continue;
     std::int64_t dot = 0;
     std::int64_t sum = 0;
     for (std::int64_t i = b * kBlock; i < end; ++i) {
-      const auto xq =
-          static_cast<std::int64_t>(std::nearbyintf(x[static_cast<std::size_t>(i)] / sx));
+      const float rounded = std::nearbyintf(x[static_cast<std::size_t>(i)] / sx);
+      const auto xq = static_cast<std::int64_t>(std::clamp(rounded, -limit, limit));
       dot += m.quant(row, i) * xq;
       sum += xq;
     }
@@ -137,7 +144,7 @@ std::vector<float> run(Isa isa, const Matrix& m, std::span<const float> x, int t
                        -77.0F);
   ThreadedExecutor executor(threads);
   Workspace workspace;
-  const Status status = linear({isa, executor, workspace}, *packed, x, y);
+  const Status status = linear({isa, executor, workspace}, *packed, m.activation_bits, x, y);
   EXPECT_TRUE(status.ok()) << status.message();
   return y;
 }
@@ -169,8 +176,9 @@ TEST_P(LinearTest, EveryFormatMatchesTheDocumentedArithmetic) {
           for (std::int64_t i = 0; i < n; ++i) want.push_back(naive_element(m, row, i));
         }
         ASSERT_LT(max_difference(y, want), 2e-6 * std::sqrt(static_cast<double>(k)) * 16)
-            << "format " << static_cast<int>(format.type) << " k " << k << " n " << n << " rows "
-            << rows;
+            << "format " << static_cast<int>(format.type) << " 16-bit "
+            << (format.activation_bits == ActivationBits::k16) << " k " << k << " n " << n
+            << " rows " << rows;
       }
     }
   }
@@ -294,10 +302,10 @@ TEST(PackedLinearTest, RowsThatDoNotFitAreTheCallersMistake) {
   const KernelContext context{Isa::kPortable, executor, workspace};
   const std::vector<float> x(64);
   std::vector<float> y(32);
-  EXPECT_TRUE(linear(context, *packed, x, y).ok());
-  EXPECT_FALSE(linear(context, *packed, std::span(x).first(63), y).ok());
-  EXPECT_FALSE(linear(context, *packed, x, std::span(y).first(16)).ok());
-  EXPECT_TRUE(linear(context, *packed, {}, {}).ok());
+  EXPECT_TRUE(linear(context, *packed, ActivationBits::k8, x, y).ok());
+  EXPECT_FALSE(linear(context, *packed, ActivationBits::k8, std::span(x).first(63), y).ok());
+  EXPECT_FALSE(linear(context, *packed, ActivationBits::k8, x, std::span(y).first(16)).ok());
+  EXPECT_TRUE(linear(context, *packed, ActivationBits::k8, {}, {}).ok());
 }
 
 }  // namespace
