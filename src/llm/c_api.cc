@@ -160,9 +160,10 @@ quire_status quire_step(quire_llm* llm) {
       llm->events.push_back({.delta = std::move(delta), .finished = false, .error = {}});
     }
     for (const quire::RequestOutput& finished : output.finished) {
-      PolledEvent event{.delta = {.request_id = finished.request_id},
-                        .finished = true,
-                        .error = finished.error.message()};
+      PolledEvent event;
+      event.delta.request_id = finished.request_id;
+      event.finished = true;
+      event.error = finished.error.message();
       if (!finished.outputs.empty()) {
         event.delta.finish_reason = finished.outputs.front().finish_reason;
       }
