@@ -23,9 +23,9 @@
 namespace quire::cli {
 namespace {
 
-constexpr int kContext = 128;      // tokens in the cache when decoding is measured
-constexpr int kDecodeSteps = 24;   // steps a decode measurement times
-constexpr int kRepeats = 3;        // measurements of each kind; the median counts
+constexpr int kContext = 128;     // tokens in the cache when decoding is measured
+constexpr int kDecodeSteps = 24;  // steps a decode measurement times
+constexpr int kRepeats = 3;       // measurements of each kind; the median counts
 
 struct BenchFlags {
   ModelFlags model;
@@ -127,21 +127,26 @@ Result<BenchResult> run_measurements(const BenchFlags& flags) {
       streams.push_back(count);
     }
   }
-  QUIRE_TRY(measure_prefill(std::min(16, package.max_seq_len - 1), package.vocab_size, &random, &llm)
-                .error());  // warms up
-  QUIRE_TRY(sweep("prefill", lengths,
-                  [&](int size) { return measure_prefill(size, package.vocab_size, &random, &llm); },
-                  &result.prefill_tok_s));
-  QUIRE_TRY(sweep("decode", streams,
-                  [&](int size) { return measure_decode(size, package.vocab_size, &random, &llm); },
-                  &result.decode_tok_s));
+  QUIRE_TRY(
+      measure_prefill(std::min(16, package.max_seq_len - 1), package.vocab_size, &random, &llm)
+          .error());  // warms up
+  QUIRE_TRY(sweep(
+      "prefill",
+      lengths,
+      [&](int size) { return measure_prefill(size, package.vocab_size, &random, &llm); },
+      &result.prefill_tok_s));
+  QUIRE_TRY(sweep(
+      "decode",
+      streams,
+      [&](int size) { return measure_decode(size, package.vocab_size, &random, &llm); },
+      &result.decode_tok_s));
   result.rss_mib = static_cast<double>(resident_memory_bytes()) / 1048576.0;
   QUIRE_ASSIGN(result.roofline, measure_roofline(options.num_threads));
   QUIRE_ASSIGN(const ModelCost cost, model_cost(package));
   if (result.prefill_tok_s.contains(512)) {
-    result.prefill_share = result.prefill_tok_s[512] * cost.macs_per_token / 1e9 /
-                           (cost.quantized ? result.roofline.int8_gmac_s
-                                           : result.roofline.fp32_gflop_s / 2);
+    result.prefill_share =
+        result.prefill_tok_s[512] * cost.macs_per_token / 1e9 /
+        (cost.quantized ? result.roofline.int8_gmac_s : result.roofline.fp32_gflop_s / 2);
   }
   if (result.decode_tok_s.contains(1)) {
     result.decode_share =
@@ -157,17 +162,16 @@ nlohmann::ordered_json rates_json(const std::map<int, double>& rates) {
 }
 
 void print_json(const BenchResult& result) {
-  const nlohmann::ordered_json json = {
-      {"prefill_tok_s", rates_json(result.prefill_tok_s)},
-      {"decode_tok_s", rates_json(result.decode_tok_s)},
-      {"load_ms", result.load_ms},
-      {"rss_mib", result.rss_mib},
-      {"roofline",
-       {{"int8_gmac_s", result.roofline.int8_gmac_s},
-        {"fp32_gflop_s", result.roofline.fp32_gflop_s},
-        {"read_gb_s", result.roofline.read_gb_s},
-        {"prefill_share", result.prefill_share},
-        {"decode_share", result.decode_share}}}};
+  const nlohmann::ordered_json json = {{"prefill_tok_s", rates_json(result.prefill_tok_s)},
+                                       {"decode_tok_s", rates_json(result.decode_tok_s)},
+                                       {"load_ms", result.load_ms},
+                                       {"rss_mib", result.rss_mib},
+                                       {"roofline",
+                                        {{"int8_gmac_s", result.roofline.int8_gmac_s},
+                                         {"fp32_gflop_s", result.roofline.fp32_gflop_s},
+                                         {"read_gb_s", result.roofline.read_gb_s},
+                                         {"prefill_share", result.prefill_share},
+                                         {"decode_share", result.decode_share}}}};
   std::printf("%s\n", json.dump().c_str());
 }
 
@@ -176,7 +180,8 @@ void print_bars(const char* what, const std::map<int, double>& rates) {
   for (const auto& [size, rate] : rates) most = std::max(most, rate);
   for (const auto& [size, rate] : rates) {
     const auto length = static_cast<std::size_t>(40 * rate / most);
-    std::printf("  %-8s %4d  %9.1f tok/s  %s\n", what, size, rate, std::string(length, '#').c_str());
+    std::printf(
+        "  %-8s %4d  %9.1f tok/s  %s\n", what, size, rate, std::string(length, '#').c_str());
   }
 }
 
@@ -187,10 +192,14 @@ void print_table(const BenchResult& result) {
   print_bars("decode", result.decode_tok_s);
   std::printf("loaded in %.0f ms; %.0f MiB resident\n", result.load_ms, result.rss_mib);
   std::printf("this machine: %.0f int8 GMAC/s, %.0f fp32 GFLOP/s, %.1f GB/s read from memory\n",
-              result.roofline.int8_gmac_s, result.roofline.fp32_gflop_s,
+              result.roofline.int8_gmac_s,
+              result.roofline.fp32_gflop_s,
               result.roofline.read_gb_s);
-  std::printf("share of the limit: prefill %.0f %% of arithmetic, decode of one stream %.0f %% of reading\n",
-              100 * result.prefill_share, 100 * result.decode_share);
+  std::printf(
+      "share of the limit: prefill %.0f %% of arithmetic, decode of one stream %.0f %% of "
+      "reading\n",
+      100 * result.prefill_share,
+      100 * result.decode_share);
 }
 
 int run_bench(const BenchFlags& flags) {

@@ -32,7 +32,8 @@ struct GenerateFlags {
   bool stats = false;
 };
 
-// An answer for each prompt, in their order; prompts that could not be read have their error already.
+// An answer for each prompt, in their order; prompts that could not be read have their error
+// already.
 struct Answers {
   std::vector<RequestOutput> outputs;
   double seconds = 0;
@@ -74,8 +75,7 @@ Answers answer(const std::vector<SourcedPrompt>& prompts, Llm* llm) {
   std::vector<RequestOutput> outputs =
       llm->generate(requests, [&bar](const Progress& progress) { bar.update(progress); });
   bar.clear();
-  answers.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  answers.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     answers.outputs[places[i]] = std::move(outputs[i]);
   }
@@ -83,7 +83,8 @@ Answers answer(const std::vector<SourcedPrompt>& prompts, Llm* llm) {
   return answers;
 }
 
-void print_text(const std::vector<RequestOutput>& outputs, const std::vector<SourcedPrompt>& prompts) {
+void print_text(const std::vector<RequestOutput>& outputs,
+                const std::vector<SourcedPrompt>& prompts) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const RequestOutput& output = outputs[i];
     if (!output.error.ok()) {
@@ -94,7 +95,9 @@ void print_text(const std::vector<RequestOutput>& outputs, const std::vector<Sou
       const auto* messages = std::get_if<std::vector<ChatMessage>>(&prompts[i]->prompt);
       const auto* text = std::get_if<std::string>(&prompts[i]->prompt);
       std::cout << "[" << i + 1 << "] "
-                << (messages != nullptr ? messages->back().content : text != nullptr ? *text : "")
+                << (messages != nullptr ? messages->back().content
+                    : text != nullptr   ? *text
+                                        : "")
                 << "\n";
     }
     for (const CompletionOutput& sample : output.outputs) {
@@ -112,8 +115,11 @@ void print_speed(const Answers& answers) {
       num_tokens += static_cast<std::int64_t>(sample.token_ids.size());
     }
   }
-  std::fprintf(stderr, "%zu prompts, %lld tokens in %.2f s: %.1f tok/s\n", answers.outputs.size(),
-               static_cast<long long>(num_tokens), answers.seconds,
+  std::fprintf(stderr,
+               "%zu prompts, %lld tokens in %.2f s: %.1f tok/s\n",
+               answers.outputs.size(),
+               static_cast<long long>(num_tokens),
+               answers.seconds,
                static_cast<double>(num_tokens) / std::max(answers.seconds, 1e-9));
 }
 
@@ -164,7 +170,8 @@ void add_generate_command(CLI::App* app, Action* action) {
   add_model_flags(command, &flags->model);
   add_sampling_flags(command, &flags->params);
   command->add_option("prompt", flags->prompts, "Prompts");
-  command->add_option("--file", flags->file,
+  command->add_option("--file",
+                      flags->file,
                       "A file of prompts: .txt one a line, .jsonl one object a line, - for stdin");
   command->add_flag("--raw", flags->raw, "No chat template: continue the text as it is");
   command->add_flag("--token-ids", flags->token_ids, "Prompts are comma-separated token ids");

@@ -26,15 +26,17 @@ void print_row(const char* name, const std::string& value) {
 void print_package(const ModelPackage& package) {
   std::printf("%s\n", package.name.c_str());
   print_row("architecture", package.architecture);
-  print_row("source", package.source + (package.license.empty() ? "" : " (" + package.license + ")"));
+  print_row("source",
+            package.source + (package.license.empty() ? "" : " (" + package.license + ")"));
   std::string backends;
   for (const std::string& backend : package.backends) backends += " " + backend;
   print_row("graph", package.graph + ", for" + backends);
-  print_row("layers", std::to_string(package.num_layers) + " of width " +
-                          std::to_string(package.hidden_size));
-  print_row("attention", std::to_string(package.num_heads) + " heads, " +
-                             std::to_string(package.num_kv_heads) + " for keys and values, of " +
-                             std::to_string(package.head_dim));
+  print_row(
+      "layers",
+      std::to_string(package.num_layers) + " of width " + std::to_string(package.hidden_size));
+  print_row("attention",
+            std::to_string(package.num_heads) + " heads, " + std::to_string(package.num_kv_heads) +
+                " for keys and values, of " + std::to_string(package.head_dim));
   print_row("vocabulary", std::to_string(package.vocab_size));
   print_row("context", std::to_string(package.max_seq_len) + " tokens");
   print_row("weights", package.quantization == "none" ? package.dtype : package.quantization);
@@ -43,7 +45,9 @@ void print_package(const ModelPackage& package) {
   print_row("ends at id", eos.empty() ? "none" : eos);
   std::printf("  files\n");
   for (const auto& [name, file] : package.files) {
-    std::printf("    %-26s %14s  sha256 %.16s...\n", name.c_str(), mebibytes(file.size).c_str(),
+    std::printf("    %-26s %14s  sha256 %.16s...\n",
+                name.c_str(),
+                mebibytes(file.size).c_str(),
                 file.sha256.c_str());
   }
 }
@@ -68,7 +72,8 @@ int run_inspect(const std::filesystem::path& folder) {
 
 void add_inspect_command(CLI::App* app, Action* action) {
   auto folder = std::make_shared<std::filesystem::path>();  // shared with the action
-  CLI::App* command = app->add_subcommand("inspect", "What is in a package, and whether it is intact");
+  CLI::App* command =
+      app->add_subcommand("inspect", "What is in a package, and whether it is intact");
   command->footer("Example:\n  quire inspect models/smollm2-135m-instruct");
   add_package_flag(command, folder.get(), /*positional=*/true);
   command->callback([folder, action] { *action = [folder] { return run_inspect(*folder); }; });

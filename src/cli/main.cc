@@ -23,7 +23,8 @@ int run(int argc, char** argv) {
   CLI::App app("quire: serves language models you exported yourself", "quire");
   app.set_version_flag("--version", "quire " QUIRE_VERSION);
   app.footer(
-      "Example:\n  quire generate -m models/smollm2-135m-instruct \"What is the capital of France?\"\n"
+      "Example:\n  quire generate -m models/smollm2-135m-instruct \"What is the capital of "
+      "France?\"\n"
       "Run `quire COMMAND --help` for the options of a command.");
   app.require_subcommand(1);
   Action action;

@@ -45,19 +45,28 @@ void ProgressBar::update(const Progress& progress) {
   last_draw_ = now;
   drawn_ = true;
   const auto done = static_cast<double>(progress.stats.num_generated_tokens);
-  const auto expected = static_cast<double>(std::max<std::int64_t>(progress.num_expected_tokens, 1));
+  const auto expected =
+      static_cast<double>(std::max<std::int64_t>(progress.num_expected_tokens, 1));
   const double share = std::clamp(done / expected, 0.0, 1.0);
   const double rate = progress.seconds > 0 ? done / progress.seconds : 0;
   const std::string left = rate > 0 ? duration_text((expected - done) / rate) : "--:--";
   char numbers[160];
-  std::snprintf(numbers, sizeof numbers, " %3.0f%% | %d/%d prompts | %d running | %.1f tok/s | %s left",
-                100 * share, progress.num_finished, progress.num_prompts,
-                progress.stats.num_running, rate, left.c_str());
+  std::snprintf(numbers,
+                sizeof numbers,
+                " %3.0f%% | %d/%d prompts | %d running | %.1f tok/s | %s left",
+                100 * share,
+                progress.num_finished,
+                progress.num_prompts,
+                progress.stats.num_running,
+                rate,
+                left.c_str());
   const std::size_t columns = terminal_width();
   const std::string text = numbers;
   const std::size_t room = columns > text.size() + 4 ? columns - text.size() - 3 : 0;
   const std::size_t width = std::min<std::size_t>(room, 40);
-  std::fprintf(stderr, "\r\x1b[K[%s]%s", bar_text(share, width).c_str(),
+  std::fprintf(stderr,
+               "\r\x1b[K[%s]%s",
+               bar_text(share, width).c_str(),
                text.substr(0, columns - std::min(columns, width + 3)).c_str());
   std::fflush(stderr);
 }

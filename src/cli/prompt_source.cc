@@ -61,7 +61,8 @@ Result<std::vector<ChatMessage>> parse_messages(const nlohmann::json& messages) 
 }
 
 Result<Prompt> prompt_of(const JsonObject& object, const PromptFormat& format) {
-  const int given = static_cast<int>(object.has("prompt")) + static_cast<int>(object.has("messages")) +
+  const int given = static_cast<int>(object.has("prompt")) +
+                    static_cast<int>(object.has("messages")) +
                     static_cast<int>(object.has("token_ids"));
   if (given != 1) {
     return invalid_argument("a prompt needs exactly one of prompt, messages and token_ids");
@@ -71,14 +72,16 @@ Result<Prompt> prompt_of(const JsonObject& object, const PromptFormat& format) {
     return Prompt(std::move(messages));
   }
   if (object.has("token_ids")) {
-    QUIRE_ASSIGN(const auto ids,
-                 object.integers("token_ids", std::numeric_limits<TokenId>::min(),
-                                 std::numeric_limits<TokenId>::max()));
+    QUIRE_ASSIGN(
+        const auto ids,
+        object.integers(
+            "token_ids", std::numeric_limits<TokenId>::min(), std::numeric_limits<TokenId>::max()));
     return Prompt(std::vector<TokenId>(ids.begin(), ids.end()));
   }
   QUIRE_ASSIGN(std::string text, object.string("prompt"));
   if (!format.chat) return Prompt(std::move(text));
-  return Prompt(std::vector<ChatMessage>{{.role = "user", .content = std::move(text), .extra_json = {}}});
+  return Prompt(
+      std::vector<ChatMessage>{{.role = "user", .content = std::move(text), .extra_json = {}}});
 }
 
 // A failure of a prompt is the caller's mistake, whatever its reader called it.
@@ -111,8 +114,7 @@ SourcedPrompt prompt_from_text(const std::string& text,
     QUIRE_ASSIGN(auto ids, parse_ids(text));
     request.prompt = std::move(ids);
   } else if (format.chat) {
-    request.prompt =
-        std::vector<ChatMessage>{{.role = "user", .content = text, .extra_json = {}}};
+    request.prompt = std::vector<ChatMessage>{{.role = "user", .content = text, .extra_json = {}}};
   }
   return request;
 }
@@ -144,11 +146,12 @@ Result<std::vector<SourcedPrompt>> prompts_from_file(const std::string& path,
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) return bad_model(path + " is a folder");
     std::ifstream file(path);
-    if (!file) return bad_model("cannot read " + path + ": there is no such file, or no permission");
+    if (!file)
+      return bad_model("cannot read " + path + ": there is no such file, or no permission");
     QUIRE_ASSIGN(lines, read_lines(file, path));
   }
-  const bool json = path.ends_with(".jsonl") ||
-                    (path == "-" && !lines.empty() && lines.front().starts_with("{"));
+  const bool json =
+      path.ends_with(".jsonl") || (path == "-" && !lines.empty() && lines.front().starts_with("{"));
   std::vector<SourcedPrompt> prompts;
   for (const std::string& line : lines) {
     if (is_blank(line)) continue;

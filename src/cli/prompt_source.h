@@ -30,8 +30,8 @@ SourcedPrompt prompt_from_json(const std::string& line,
                                const SamplingParams& params);
 
 // All prompts of a file: .jsonl, or one prompt a line for any other name and for "-" (stdin), whose
-// lines count as JSON when the first begins with "{". Fails only when the file cannot be read; a bad
-// line is an error in its own place.
+// lines count as JSON when the first begins with "{". Fails only when the file cannot be read; a
+// bad line is an error in its own place.
 Result<std::vector<SourcedPrompt>> prompts_from_file(const std::string& path,
                                                      const PromptFormat& format,
                                                      const SamplingParams& params);

@@ -30,8 +30,7 @@ double best_seconds(int num_threads, const std::function<void(int)>& body) {
     for (int i = 0; i < num_threads; ++i) threads.emplace_back(body, i);
     for (std::thread& thread : threads) thread.join();
     best = std::min(
-        best,
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return best;
 }
@@ -54,8 +53,9 @@ double read_bandwidth(int num_threads) {
 
 Result<Roofline> measure_roofline(int num_threads) {
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::choose_isa_from_environment());
-  const int threads =
-      num_threads > 0 ? num_threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = num_threads > 0
+                          ? num_threads
+                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::vector<kernels::PeakRun> runs(static_cast<std::size_t>(threads));
   const auto rate = [&](kernels::PeakRun (*loop)(kernels::Isa, std::int64_t)) {
     const double seconds = best_seconds(threads, [&](int thread) {

@@ -7,9 +7,9 @@ namespace quire::cli {
 
 // What this machine can do at most, measured with the instructions the kernels use and all threads.
 struct Roofline {
-  double int8_gmac_s = 0;    // 8-bit multiply-adds, in registers
-  double fp32_gflop_s = 0;   // 32-bit multiplies and adds, in registers
-  double read_gb_s = 0;      // reading a 512 MiB buffer, more than caches hold
+  double int8_gmac_s = 0;   // 8-bit multiply-adds, in registers
+  double fp32_gflop_s = 0;  // 32-bit multiplies and adds, in registers
+  double read_gb_s = 0;     // reading a 512 MiB buffer, more than caches hold
 };
 Result<Roofline> measure_roofline(int num_threads);
 

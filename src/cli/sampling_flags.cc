@@ -19,20 +19,28 @@ void add_sampling_flags(CLI::App* command, SamplingParams* params) {
   add("--top-p", params->top_p, "Draw from the best tokens that make up this probability");
   add("--min-p", params->min_p, "Leave out tokens below this share of the best one's probability");
   add("--presence-penalty", params->presence_penalty, "Against tokens that occurred");
-  add("--frequency-penalty", params->frequency_penalty, "Against tokens, by how often they occurred");
-  add("--repetition-penalty", params->repetition_penalty, "Above 1: against tokens seen, prompt too");
-  command->add_option_function<std::uint64_t>(
-             "--seed", [params](const std::uint64_t& seed) { params->seed = seed; },
-             "The same seed draws the same tokens")
+  add("--frequency-penalty",
+      params->frequency_penalty,
+      "Against tokens, by how often they occurred");
+  add("--repetition-penalty",
+      params->repetition_penalty,
+      "Above 1: against tokens seen, prompt too");
+  command
+      ->add_option_function<std::uint64_t>(
+          "--seed",
+          [params](const std::uint64_t& seed) { params->seed = seed; },
+          "The same seed draws the same tokens")
       ->group(group);
   command->add_option("--stop", params->stop, "A string that ends the text; may be given again")
       ->group(group)
       ->allow_extra_args(false);
   command->add_flag("--ignore-eos", params->ignore_eos, "Go on after the end of sequence")
       ->group(group);
-  command->add_option_function<int>(
-             "--logprobs", [params](const int& count) { params->logprobs = count; },
-             "With --json: log-probabilities of this many best tokens at each step")
+  command
+      ->add_option_function<int>(
+          "--logprobs",
+          [params](const int& count) { params->logprobs = count; },
+          "With --json: log-probabilities of this many best tokens at each step")
       ->group(group);
 }
 

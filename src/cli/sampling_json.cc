@@ -69,8 +69,7 @@ Status read_stop(const JsonObject& object, std::vector<std::string>* out) {
 }
 
 // {"42": -1.5}: JSON's keys are strings, the ids in them decimal.
-Status read_logit_bias(const JsonObject& object,
-                       std::vector<std::pair<TokenId, double>>* out) {
+Status read_logit_bias(const JsonObject& object, std::vector<std::pair<TokenId, double>>* out) {
   QUIRE_ASSIGN(const JsonObject biases, object.object("logit_bias"));
   out->clear();
   for (const auto& [key, value] : biases.value().items()) {
@@ -157,7 +156,8 @@ Status read_field(const JsonObject& object, const std::string& name, GenerateReq
   }
   bool known = false;
   QUIRE_TRY(read_other(object, name, request, &known));
-  return known ? ok_status() : invalid_argument("the field \"" + name.substr(0, 60) + "\" is not known");
+  return known ? ok_status()
+               : invalid_argument("the field \"" + name.substr(0, 60) + "\" is not known");
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 namespace quire::cli {
 
-// Reads the sampling fields of a .jsonl prompt, named as in SamplingParams, into the request. A field
-// that is not known is an error: it would be ignored.
+// Reads the sampling fields of a .jsonl prompt, named as in SamplingParams, into the request. A
+// field that is not known is an error: it would be ignored.
 Status read_sampling_fields(const JsonObject& object, GenerateRequest* request);
 
 }  // namespace quire::cli

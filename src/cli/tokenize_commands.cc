@@ -43,7 +43,8 @@ std::string ids_json(const std::vector<TokenId>& ids) { return nlohmann::json(id
 Result<std::vector<TokenId>> parse_ids(const std::string& text) {
   const bool bracketed = text.find('[') != std::string::npos;
   const auto json = parse_json(bracketed ? text : "[" + text + "]", "the list of ids");
-  if (!json) return invalid_argument("\"" + text.substr(0, 40) + "\" is no list of ids like [1, 2]");
+  if (!json)
+    return invalid_argument("\"" + text.substr(0, 40) + "\" is no list of ids like [1, 2]");
   const nlohmann::json wrapped = {{"ids", *json}};
   QUIRE_ASSIGN(const JsonObject holder, JsonObject::of(wrapped, "the list"));
   const auto ids = holder.integers("ids", 0, std::numeric_limits<TokenId>::max());
@@ -56,8 +57,7 @@ int convert_input(const TokenizeFlags& flags, const Convert& convert) {
   const auto tokenizer = load_tokenizer(flags.package);
   if (!tokenizer) return report(tokenizer.error());
   if (!flags.lines) {
-    const auto output =
-        convert(**tokenizer, flags.input == "-" ? read_all(std::cin) : flags.input);
+    const auto output = convert(**tokenizer, flags.input == "-" ? read_all(std::cin) : flags.input);
     if (!output) return report(output.error());
     std::cout << *output << "\n" << std::flush;
     return kExitOk;
@@ -109,7 +109,8 @@ void add_tokenize_commands(CLI::App* app, Action* action) {
       "  quire tokenize -m PKG --lines < json_strings.txt > json_arrays.txt");
   add_package_flag(tokenize, &flags->package);
   tokenize->add_option("text", flags->input, "The text; - or nothing: standard input");
-  tokenize->add_flag("--special", flags->special,
+  tokenize->add_flag("--special",
+                     flags->special,
                      "Recognise special tokens and add those the model expects around a text");
   tokenize->add_flag("--lines", flags->lines, "Each line of stdin is a JSON string");
   tokenize->callback([flags, action] { *action = [flags] { return run_tokenize(*flags); }; });
