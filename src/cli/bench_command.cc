@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -96,7 +98,7 @@ Status sweep(const char* name,
              const Measure& measure,
              std::map<int, double>* rates) {
   for (const int size : sizes) {
-    std::fprintf(stderr, "\r\x1b[Kmeasuring %s %d", name, size);
+    if (isatty(STDERR_FILENO) == 1) std::fprintf(stderr, "\r\x1b[Kmeasuring %s %d", name, size);
     std::vector<double> runs;
     for (int i = 0; i < kRepeats; ++i) {
       QUIRE_ASSIGN(const double rate, measure(size));
@@ -104,7 +106,7 @@ Status sweep(const char* name,
     }
     (*rates)[size] = median(runs);
   }
-  std::fprintf(stderr, "\r\x1b[K");
+  if (isatty(STDERR_FILENO) == 1) std::fprintf(stderr, "\r\x1b[K");
   return ok_status();
 }
 

@@ -13,6 +13,7 @@ using Action = std::function<int()>;
 
 // Each adds one command with its options to the application and sets `action` when it is chosen.
 void add_generate_command(CLI::App* app, Action* action);
+void add_chat_command(CLI::App* app, Action* action);
 void add_tokenize_commands(CLI::App* app, Action* action);
 void add_inspect_command(CLI::App* app, Action* action);
 void add_verify_command(CLI::App* app, Action* action);

@@ -57,7 +57,7 @@ Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags, b
   return prompts;
 }
 
-Answers answer(const std::vector<SourcedPrompt>& prompts, Llm* llm) {
+Answers answer(const std::vector<SourcedPrompt>& prompts, bool show_stats, Llm* llm) {
   Answers answers;
   answers.outputs.resize(prompts.size());
   std::vector<GenerateRequest> requests;
@@ -71,9 +71,11 @@ Answers answer(const std::vector<SourcedPrompt>& prompts, Llm* llm) {
     }
   }
   ProgressBar bar;
+  StatsLine stats_line;
   const auto start = std::chrono::steady_clock::now();
-  std::vector<RequestOutput> outputs =
-      llm->generate(requests, [&bar](const Progress& progress) { bar.update(progress); });
+  std::vector<RequestOutput> outputs = llm->generate(requests, [&](const Progress& progress) {
+    show_stats ? stats_line.update(progress) : bar.update(progress);
+  });
   bar.clear();
   answers.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -135,7 +137,7 @@ int run_generate(const GenerateFlags& flags) {
   if (!llm) return report(llm.error());
   const auto prompts = collect_prompts(flags, llm->has_chat_template());
   if (!prompts) return report(prompts.error());
-  const Answers answers = answer(*prompts, &*llm);
+  const Answers answers = answer(*prompts, flags.stats, &*llm);
   if (flags.json) {
     for (std::size_t i = 0; i < answers.outputs.size(); ++i) {
       std::cout << output_json(i, answers.outputs[i]) << "\n";
@@ -176,7 +178,9 @@ void add_generate_command(CLI::App* app, Action* action) {
   command->add_flag("--raw", flags->raw, "No chat template: continue the text as it is");
   command->add_flag("--token-ids", flags->token_ids, "Prompts are comma-separated token ids");
   command->add_flag("--json", flags->json, "One JSON object a prompt on stdout");
-  command->add_flag("--stats", flags->stats, "Print tokens and speed on stderr at the end");
+  command->add_flag("--stats",
+                    flags->stats,
+                    "A line about the engine every second on stderr, and the speed at the end");
   command->callback([flags, action] { *action = [flags] { return run_generate(*flags); }; });
 }
 

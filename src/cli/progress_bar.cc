@@ -78,4 +78,26 @@ void ProgressBar::clear() {
   drawn_ = false;
 }
 
+void StatsLine::update(const Progress& progress) {
+  const double elapsed = progress.seconds - last_seconds_;
+  if (elapsed < 1) return;
+  const EngineStats& stats = progress.stats;
+  const double rate = static_cast<double>(stats.num_generated_tokens - last_generated_) / elapsed;
+  const double hits =
+      static_cast<double>(stats.num_prefix_hit_tokens) /
+      static_cast<double>(std::max<std::int64_t>(stats.num_prefix_lookup_tokens, 1));
+  std::fprintf(stderr,
+               "running %d, waiting %d, blocks %d of %d, prefix hits %.0f %%, preemptions %lld, "
+               "%.1f tok/s\n",
+               stats.num_running,
+               stats.num_waiting,
+               stats.num_used_blocks,
+               stats.num_blocks,
+               100 * hits,
+               static_cast<long long>(stats.num_preemptions),
+               rate);
+  last_seconds_ = progress.seconds;
+  last_generated_ = stats.num_generated_tokens;
+}
+
 }  // namespace quire::cli

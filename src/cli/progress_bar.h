@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 #include "quire/output.h"
 
@@ -22,6 +23,17 @@ class ProgressBar {
   bool enabled_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point last_draw_;
+};
+
+// Prints a line about the engine on stderr about once a second, in vLLM's manner: what runs and
+// waits, blocks in use, prefix hits, speed.
+class StatsLine {
+ public:
+  void update(const Progress& progress);
+
+ private:
+  double last_seconds_ = 0;
+  std::int64_t last_generated_ = 0;
 };
 
 }  // namespace quire::cli

@@ -1,0 +1,183 @@
+#include <CLI/CLI.hpp>
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/engine_flags.h"
+#include "cli/exit_code.h"
+#include "cli/line_editor.h"
+#include "cli/sampling_flags.h"
+#include "quire/llm.h"
+
+namespace quire::cli {
+namespace {
+
+struct ChatFlags {
+  ModelFlags model;
+  SamplingParams params{.max_tokens = 1024};
+  std::string system;
+};
+
+// Set by Ctrl-C while an answer is written: the answer ends, the conversation goes on.
+std::atomic<bool> interrupted = false;
+
+void on_interrupt(int) { interrupted = true; }
+
+// The package's recommended parameters, with what was given on the command line in their place.
+SamplingParams chosen_params(const CLI::App& command,
+                             const SamplingParams& given,
+                             const SamplingParams& recommended) {
+  SamplingParams params = given;
+  const auto keep_recommended = [&](const char* flag, auto SamplingParams::* member) {
+    if (command.count(flag) == 0) params.*member = recommended.*member;
+  };
+  keep_recommended("--temperature", &SamplingParams::temperature);
+  keep_recommended("--top-k", &SamplingParams::top_k);
+  keep_recommended("--top-p", &SamplingParams::top_p);
+  keep_recommended("--min-p", &SamplingParams::min_p);
+  keep_recommended("--repetition-penalty", &SamplingParams::repetition_penalty);
+  return params;
+}
+
+// A conversation with one model.
+class Chat {
+ public:
+  Chat(Llm llm, SamplingParams params, std::string system)
+      : llm_(std::move(llm)), params_(std::move(params)), system_(std::move(system)) {
+    reset();
+  }
+
+  // Answers one line; false when it ends the conversation.
+  bool take(const std::string& line) {
+    if (line == "/exit" || line == "/quit") return false;
+    if (line.empty()) return true;
+    if (line.front() == '/') {
+      command(line);
+    } else {
+      answer(line);
+    }
+    return true;
+  }
+
+ private:
+  void reset() {
+    messages_.clear();
+    if (!system_.empty()) {
+      messages_.push_back({.role = "system", .content = system_, .extra_json = {}});
+    }
+  }
+
+  void command(const std::string& line) {
+    if (line == "/reset") {
+      reset();
+      std::cout << "the conversation starts anew\n";
+    } else if (line == "/stats") {
+      print_stats();
+    } else {
+      if (line != "/help") std::cout << "there is no command " << line << "\n";
+      std::cout << "/reset  forget the conversation\n"
+                   "/stats  tokens, speed and cache of the last answer\n"
+                   "/exit   leave (so does Ctrl-D); Ctrl-C ends an answer\n";
+    }
+  }
+
+  void print_stats() const {
+    const EngineStats stats = llm_.stats();
+    std::printf(
+        "last answer: %d prompt tokens, %d of them cached, first token after %.0f ms, %.1f tok/s\n",
+        last_.num_prompt_tokens,
+        last_.num_cached_tokens,
+        last_.timings.first_token_ms,
+        last_rate_);
+    std::printf("cache: %d of %d blocks in use\n", stats.num_used_blocks, stats.num_blocks);
+  }
+
+  void answer(const std::string& line) {
+    messages_.push_back({.role = "user", .content = line, .extra_json = {}});
+    const auto id = llm_.submit({.prompt = messages_, .params = params_});
+    if (!id) {
+      messages_.pop_back();
+      report(id.error().with_context("not sent; /reset begins a new conversation"));
+      return;
+    }
+    interrupted = false;
+    while (llm_.has_unfinished()) {
+      if (interrupted) llm_.cancel(*id);
+      StepOutput output = llm_.step();
+      for (const TextDelta& delta : output.deltas) std::cout << delta.text << std::flush;
+      for (RequestOutput& finished : output.finished) last_ = std::move(finished);
+    }
+    std::cout << "\n";
+    finish_answer();
+  }
+
+  void finish_answer() {
+    if (!last_.error.ok()) {
+      messages_.pop_back();
+      report(last_.error);
+      return;
+    }
+    const CompletionOutput& sample = last_.outputs.front();
+    const double writing_ms = last_.timings.total_ms - last_.timings.first_token_ms;
+    const auto num_written = static_cast<double>(sample.token_ids.size()) - 1;
+    last_rate_ = writing_ms > 0 ? num_written / writing_ms * 1e3 : 0;
+    messages_.push_back({.role = "assistant", .content = sample.text, .extra_json = {}});
+  }
+
+  Llm llm_;
+  SamplingParams params_;
+  std::string system_;
+  std::vector<ChatMessage> messages_;
+  RequestOutput last_;
+  double last_rate_ = 0;
+};
+
+int run_chat(const ChatFlags& flags, const CLI::App& command) {
+  Result<Llm> llm = Llm::open(flags.model.package, engine_options(flags.model));
+  if (!llm) return report(llm.error());
+  if (!llm->has_chat_template()) {
+    return report(bad_model(flags.model.package.string() +
+                            " has no chat template; use quire generate --raw"));
+  }
+  SamplingParams params = chosen_params(command, flags.params, llm->recommended_params());
+  if (Status status = validate(params, llm->runner().spec().vocab_size); !status.ok()) {
+    return report(status);
+  }
+  params.n = 1;
+  std::signal(SIGINT, on_interrupt);
+  LineEditor editor(chat_history_file());
+  Chat chat(*std::move(llm), std::move(params), flags.system);
+  if (isatty(STDIN_FILENO) == 1) std::cout << "Type a message, or /help.\n";
+  while (auto line = editor.read_line("> ")) {
+    if (!chat.take(*line)) break;
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_chat_command(CLI::App* app, Action* action) {
+  auto flags = std::make_shared<ChatFlags>();  // shared with the action that outlives this call
+  CLI::App* command = app->add_subcommand("chat", "Talk with a model");
+  command->footer(
+      "Sampling follows the package's generation_config.json unless told otherwise.\n"
+      "Examples:\n"
+      "  quire chat -m models/smollm2-135m-instruct\n"
+      "  quire chat -m PKG --system \"Answer in one sentence.\" --temperature 0.7\n"
+      "  echo \"What is the capital of France?\" | quire chat -m PKG");
+  add_model_flags(command, &flags->model);
+  add_sampling_flags(command, &flags->params);
+  command->add_option("--system", flags->system, "A system message to begin with");
+  command->callback([flags, command, action] {
+    *action = [flags, command] { return run_chat(*flags, *command); };
+  });
+}
+
+}  // namespace quire::cli
