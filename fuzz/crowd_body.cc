@@ -1,0 +1,222 @@
+#include "fuzz/crowd_body.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "engine/engine.h"
+#include "fuzz/fuzz_bodies.h"
+#include "runner/fake_runner.h"
+#include "sampling/logits_processor.h"
+#include "sampling/sampler.h"
+
+namespace quire::fuzz {
+
+Choices::Choices(std::string_view bytes) : bytes_(bytes) {
+  std::uint64_t seed = bytes.size();
+  for (const char byte : bytes) seed = seed * 31 + static_cast<unsigned char>(byte);
+  random_.seed(seed);
+}
+
+int Choices::pick(int low, int high) {
+  if (!bytes_.empty()) {
+    const int byte = static_cast<unsigned char>(bytes_.front());
+    bytes_.remove_prefix(1);
+    return low + byte % (high - low + 1);
+  }
+  return std::uniform_int_distribution<int>(low, high)(random_);
+}
+
+namespace {
+
+constexpr int kVocab = 23;
+constexpr TokenId kEos = 3;
+constexpr int kMaxSteps = 20000;
+
+// The answer without an engine: one token after another from the fake model's own definition.
+std::vector<TokenId> solo_answer(const Request& request, int sample_index, int max_seq_len) {
+  std::vector<TokenId> tokens = request.prompt_ids;
+  std::vector<TokenId> output;
+  TokenCounts counts;
+  for (const TokenId id : tokens) ++counts.prompt[id];
+  const std::vector<TokenId> eos =
+      request.params.ignore_eos ? std::vector<TokenId>{} : std::vector<TokenId>{kEos};
+  const int most = std::min(request.params.max_tokens,
+                            max_seq_len - static_cast<int>(request.prompt_ids.size()));
+  while (static_cast<int>(output.size()) < most) {
+    std::vector<float> logits = FakeRunner::expected_logits(tokens, kVocab);
+    process_logits(
+        request.params, {.counts = &counts, .output_ids = output, .eos_ids = eos}, logits);
+    const TokenId token = *sample(request.params,
+                                  {.seed = *request.params.seed,
+                                   .sample = static_cast<std::uint32_t>(sample_index),
+                                   .position = output.size()},
+                                  logits);
+    tokens.push_back(token);
+    output.push_back(token);
+    ++counts.output[token];
+    if (!eos.empty() && token == kEos) break;
+  }
+  return output;
+}
+
+class Crowd {
+ public:
+  explicit Crowd(Choices choices);
+  CrowdReport run();
+
+ private:
+  Request make_request();
+  void submit_some();
+  void cancel_some();
+  void check(const RequestOutput& finished);
+  void fail(const std::string& why) {
+    if (report_.failure.empty()) report_.failure = why;
+  }
+  int pick(int low, int high) { return choices_.pick(low, high); }
+  bool one_in(int count) { return pick(0, count - 1) == 0; }
+
+  Choices choices_;
+  ModelSpec spec_;
+  EngineOptions options_;
+  CrowdReport report_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<TokenId> shared_beginning_;
+  std::map<RequestId, Request> requests_;
+  std::set<RequestId> cancelled_;
+  int num_to_submit_ = 0;
+};
+
+Crowd::Crowd(Choices choices) : choices_(std::move(choices)) {
+  spec_ = {.vocab_size = kVocab,
+           .max_seq_len = pick(8, 200),
+           .num_kv_blocks = pick(4, 40),
+           .block_size = 1 << pick(1, 4)};
+  options_.max_num_seqs = pick(1, 8);
+  options_.max_batch_tokens = pick(1, 40);
+  options_.prefix_cache = !one_in(4);
+  options_.seed = 7;
+  auto runner = std::make_unique<FakeRunner>(spec_);
+  if (one_in(4)) {
+    runner->set_fault([this](const ModelInput& input) -> Status {
+      // Only whole crowds fail: alone, each sequence goes through.
+      if (input.past_sequence_lengths.size() == 1 || !one_in(4)) return ok_status();
+      ++report_.num_faults;
+      return internal_error("injected");
+    });
+  }
+  engine_ = std::make_unique<Engine>(EngineParts{.runner = std::move(runner),
+                                                 .tokenizer = nullptr,
+                                                 .eos_ids = {kEos},
+                                                 .clock_ms = [] { return 0.0; }},
+                                     options_);
+  for (int i = 0; i < 100; ++i) shared_beginning_.push_back(pick(0, kVocab - 1));
+  num_to_submit_ = pick(1, 12);
+}
+
+Request Crowd::make_request() {
+  Request request;
+  const int capacity = std::min(spec_.max_seq_len, spec_.num_kv_blocks * spec_.block_size);
+  const int length = pick(1, std::max(1, capacity - 2));
+  const int num_shared = one_in(3) ? 0 : pick(0, length);
+  for (int i = 0; i < length; ++i) {
+    const bool share = i < num_shared && i < static_cast<int>(shared_beginning_.size());
+    request.prompt_ids.push_back(share ? shared_beginning_[static_cast<std::size_t>(i)]
+                                       : pick(0, kVocab - 1));
+  }
+  SamplingParams& params = request.params;
+  params.n = one_in(5) ? pick(2, 4) : 1;
+  params.max_tokens = pick(1, std::max(1, capacity - length));
+  params.temperature = one_in(2) ? 0.0 : 0.8;
+  params.top_k = one_in(2) ? 0 : 5;
+  params.top_p = one_in(2) ? 1.0 : 0.9;
+  params.min_p = one_in(4) ? 0.1 : 0.0;
+  params.seed = static_cast<std::uint64_t>(pick(0, 1000));
+  params.ignore_eos = one_in(2);
+  params.repetition_penalty = one_in(3) ? 1.3 : 1.0;
+  params.frequency_penalty = one_in(3) ? 0.5 : 0.0;
+  params.presence_penalty = one_in(3) ? -0.5 : 0.0;
+  params.min_tokens = one_in(4) ? std::min(3, params.max_tokens) : 0;
+  if (one_in(4)) params.logit_bias = {{pick(0, kVocab - 1), 2.0}};
+  if (one_in(6)) params.bad_words = {{pick(4, kVocab - 1)}, {5, 6}};
+  if (one_in(4)) params.logprobs = 2;
+  if (one_in(6)) params.prompt_logprobs = 1;
+  request.cache_salt = one_in(4) ? "other" : "";
+  request.priority = one_in(4) ? pick(-1, 1) : 0;
+  return request;
+}
+
+void Crowd::submit_some() {
+  while (num_to_submit_ > 0 && one_in(3)) {
+    --num_to_submit_;
+    Request request = make_request();
+    const Result<RequestId> id = engine_->submit(request);
+    if (!id) return fail("a request was refused: " + id.error().message());
+    requests_[*id] = std::move(request);
+  }
+}
+
+void Crowd::cancel_some() {
+  if (requests_.empty() || !one_in(60)) return;
+  const auto victim = static_cast<RequestId>(pick(1, static_cast<int>(requests_.size())));
+  if (engine_->cancel(victim)) cancelled_.insert(victim);
+}
+
+void Crowd::check(const RequestOutput& finished) {
+  ++report_.num_finished;
+  if (!finished.error.ok()) return fail("a request failed: " + finished.error.message());
+  if (cancelled_.contains(finished.request_id)) return;
+  const Request& request = requests_.at(finished.request_id);
+  const std::string who = "request " + std::to_string(finished.request_id);
+  if (static_cast<int>(finished.outputs.size()) != request.params.n) {
+    return fail(who + " has another number of samples");
+  }
+  for (const CompletionOutput& sample : finished.outputs) {
+    if (sample.token_ids != solo_answer(request, sample.index, spec_.max_seq_len)) {
+      fail(who + " got another answer than alone");
+    }
+    if (request.params.logprobs && sample.logprobs.size() != sample.token_ids.size()) {
+      fail(who + " lacks log-probabilities");
+    }
+  }
+  if (request.params.prompt_logprobs &&
+      finished.prompt_logprobs.size() != request.prompt_ids.size() - 1) {
+    fail(who + " lacks log-probabilities of its prompt");
+  }
+}
+
+CrowdReport Crowd::run() {
+  int step = 0;
+  while ((num_to_submit_ > 0 || engine_->has_unfinished()) && report_.failure.empty()) {
+    if (++step > kMaxSteps) fail("the crowd did not come to an end");
+    submit_some();
+    cancel_some();
+    for (const RequestOutput& finished : engine_->step().finished) check(finished);
+  }
+  const EngineStats stats = engine_->stats();
+  report_.num_preemptions = stats.num_preemptions;
+  report_.num_prefix_hits = stats.num_prefix_hit_tokens;
+  if (report_.failure.empty() && stats.num_used_blocks != 0) fail("blocks were lost");
+  if (report_.failure.empty() && report_.num_finished != static_cast<int>(requests_.size())) {
+    fail("a request was lost");
+  }
+  return report_;
+}
+
+}  // namespace
+
+CrowdReport run_crowd(Choices choices) { return Crowd(std::move(choices)).run(); }
+
+void crowd(std::string_view input) {
+  const CrowdReport report = run_crowd(Choices(input));
+  QUIRE_CHECK(report.failure.empty(), report.failure.c_str());
+}
+
+}  // namespace quire::fuzz
