@@ -17,7 +17,8 @@ void chat_template(std::string_view input);
 // Any bytes as the tokens of a stream: its pieces are UTF-8 and together equal the decoded whole.
 void stream_decoder(std::string_view input);
 
-// Any bytes as the decisions of a crowd of requests (crowd_body.h): every answer is the answer alone.
+// Any bytes as the decisions of a crowd of requests (crowd_body.h): every answer is the answer
+// alone.
 void crowd(std::string_view input);
 
 }  // namespace quire::fuzz

@@ -13,8 +13,8 @@
  *   }
  *   quire_free(llm);
  *
- * A quire_llm is used by one thread at a time. Strings are UTF-8. Everything a function hands out belongs
- * to the quire_llm and lives until its next quire_poll, quire_step or quire_free. */
+ * A quire_llm is used by one thread at a time. Strings are UTF-8. Everything a function hands out
+ * belongs to the quire_llm and lives until its next quire_poll, quire_step or quire_free. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -74,8 +74,8 @@ quire_sampling_params quire_default_sampling_params(void);
 quire_status quire_open(const char* package, const quire_options* options, quire_llm** llm);
 void quire_free(quire_llm* llm);
 
-/* Queue a prompt; `params` may be NULL. The text is continued as it is, the question is put into the
- * package's chat template, the ids are taken as they are. *request_id names it in events. */
+/* Queue a prompt; `params` may be NULL. The text is continued as it is, the question is put into
+ * the package's chat template, the ids are taken as they are. *request_id names it in events. */
 quire_status quire_submit_text(quire_llm* llm,
                                const char* text,
                                const quire_sampling_params* params,
