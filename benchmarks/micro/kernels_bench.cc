@@ -108,7 +108,8 @@ void linear_shapes(benchmark::internal::Benchmark* bench) {
 }
 BENCHMARK(linear_layer)->Apply(linear_shapes)->Unit(benchmark::kMicrosecond);
 
-// Sequences, keys before the step, tokens of the step, 1 for a bfloat16 cache.
+// Sequences, keys before the step, tokens of the step, 0, 1, 2 for a float32, float16, bfloat16
+// cache.
 void attention_layer(benchmark::State& state) {
   Bench bench;
   const KernelContext context = bench.context();
@@ -119,7 +120,7 @@ void attention_layer(benchmark::State& state) {
   params.num_heads = 9;
   params.kv_num_heads = 3;
   params.head_dim = 64;
-  params.dtype = state.range(3) == 1 ? KvDtype::kBfloat16 : KvDtype::kFloat32;
+  params.dtype = static_cast<KvDtype>(state.range(3));
   params.do_rotary = true;
   const std::int64_t blocks = (past + count + 15) / 16;
   const std::int64_t bytes = *block_bytes(3, 64, 16, params.dtype);
@@ -161,9 +162,9 @@ void attention_layer(benchmark::State& state) {
       benchmark::Counter::kIsRate);
 }
 BENCHMARK(attention_layer)
-    ->ArgNames({"sequences", "past", "tokens", "bf16"})
-    ->ArgsProduct({{1, 32}, {128, 1024}, {1}, {0, 1}})
-    ->ArgsProduct({{1}, {0}, {128, 512}, {0, 1}})
+    ->ArgNames({"sequences", "past", "tokens", "dtype"})
+    ->ArgsProduct({{1, 32}, {128, 1024}, {1}, {0, 1, 2}})
+    ->ArgsProduct({{1}, {0}, {128, 512}, {0, 1, 2}})
     ->Unit(benchmark::kMicrosecond);
 
 void rms_norm_rows(benchmark::State& state) {

@@ -135,7 +135,7 @@ AttentionCall make_call(const AttentionParams& params,
   call.value_cache = inputs.value_cache;
   call.block_bytes = block_bytes;
   call.block_size = params.block_size;
-  call.bfloat16 = params.dtype == KvDtype::kBfloat16;
+  call.dtype = params.dtype;
   call.num_heads = params.num_heads;
   call.kv_heads = params.kv_num_heads;
   call.group = params.num_heads / params.kv_num_heads;

@@ -3,14 +3,11 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/attention_call.h"
 #include "kernels/kernel_context.h"
 #include "quire/result.h"
 
 namespace quire::kernels {
-
-// Element type of the paged cache. Rounding happens once, when a row is written, so a key reads the
-// same in the step that wrote it and in every later one.
-enum class KvDtype : std::uint8_t { kFloat32, kBfloat16 };
 
 // Bounds of what attention accepts; they keep all sizes far from overflow.
 constexpr std::int64_t kMaxHeads = 4096;

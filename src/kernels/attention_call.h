@@ -9,6 +9,11 @@ constexpr int kKeyTile = 64;    // keys between two updates of the running softm
 constexpr int kTileVectors = kKeyTile / kKeyVector;
 constexpr int kMaxAttentionRows = 32;  // rows of one work item
 
+// Element type of the paged cache. Rounding happens once, to nearest and ties to even, when a row
+// is written, so a key reads the same in the step that wrote it and in every later one. What a
+// 16-bit float cannot reach becomes its largest number.
+enum class KvDtype : std::uint8_t { kFloat32, kFloat16, kBfloat16 };
+
 // One step as the inner loops see it: checked, and with everything derived worked out.
 struct AttentionCall {
   const float* query = nullptr;
@@ -22,7 +27,7 @@ struct AttentionCall {
   std::uint8_t* value_cache = nullptr;
   std::int64_t block_bytes = 0;
   std::int64_t block_size = 0;
-  bool bfloat16 = false;
+  KvDtype dtype = KvDtype::kFloat32;
   std::int64_t num_heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t group = 0;  // query heads of one key/value head

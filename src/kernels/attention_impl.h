@@ -7,29 +7,60 @@
 // Included by one file for each instruction set; see simd/portable.h for the rules of such code.
 namespace quire::kernels {
 
-// Reading and writing cache elements of type T (float, or bfloat16 in uint16_t).
+struct Float16 {
+  std::uint16_t bits;
+};
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+// Reading and writing sixteen cache elements of type T.
 template <typename V, typename T>
 struct CacheElement;
 
 template <typename V>
 struct CacheElement<V, float> {
   static typename V::F load(const float* p) { return V::load(p); }
-  static float encode(float value) { return value; }
+  static void store(float* p, typename V::F v) { V::store(p, v); }
 };
 
 template <typename V>
-struct CacheElement<V, std::uint16_t> {
-  static typename V::F load(const std::uint16_t* p) { return V::load_bf16(p); }
-  // Round to nearest even; a NaN keeps its upper half with the quiet bit set.
-  static std::uint16_t encode(float value) {
-    std::uint32_t bits;
-    __builtin_memcpy(&bits, &value, sizeof(bits));
+struct CacheElement<V, Float16> {
+  static typename V::F load(const Float16* p) { return V::load_f16(&p->bits); }
+  // The order of arguments lets a NaN through.
+  static void store(Float16* p, typename V::F v) {
+    V::store_f16(&p->bits, V::min(V::set1(65504.0F), V::max(V::set1(-65504.0F), v)));
+  }
+};
+
+template <typename V>
+struct CacheElement<V, Bfloat16> {
+  static typename V::F load(const Bfloat16* p) { return V::load_bf16(&p->bits); }
+  static void store(Bfloat16* p, typename V::F v) {
+    const float most = __builtin_bit_cast(float, 0x7f7f0000);
+    float lanes[V::kLanes];
+    V::store(lanes, V::min(V::set1(most), V::max(V::set1(-most), v)));
+    for (int i = 0; i < V::kLanes; ++i) p[i].bits = rounded(lanes[i]);
+  }
+  // A NaN keeps its upper half, with the quiet bit set.
+  static std::uint16_t rounded(float value) {
+    const auto bits = __builtin_bit_cast(std::uint32_t, value);
     if ((bits & 0x7fffffffU) > 0x7f800000U) {
       return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
     }
     return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
   }
 };
+
+// Encodes `count` elements; `to` is padded to whole registers, with zeros.
+template <typename V, typename T>
+void encode_row(const float* from, std::int64_t count, T* to) {
+  for (std::int64_t i = 0; i < count; i += V::kLanes) {
+    const std::int64_t left = count - i;
+    const int lanes = left < V::kLanes ? static_cast<int>(left) : V::kLanes;
+    CacheElement<V, T>::store(to + i, V::load_n(from + i, lanes));
+  }
+}
 
 // Writes the head at x, rotated for `position` and times `scale`, to y.
 template <typename V>
@@ -62,13 +93,12 @@ CachePlace<V> cache_place(const AttentionCall& call, std::int64_t sequence, std:
   return {table[position / call.block_size], position % call.block_size};
 }
 
-// `head` is scratch of head_dim floats.
+// `scratch` is room for two heads of padded_dim floats.
 template <typename V, typename T>
 void write_token(const AttentionCall& call,
                  std::int64_t sequence,
                  std::int64_t token,
-                 float* head) {
-  using Element = CacheElement<V, T>;
+                 float* scratch) {
   const std::int64_t position = call.past[sequence] + token;
   const std::int64_t row = call.cumulative[sequence] + token;
   const CachePlace<V> place = cache_place<V>(call, sequence, position);
@@ -76,17 +106,15 @@ void write_token(const AttentionCall& call,
   T* keys = reinterpret_cast<T*>(call.key_cache + place.block * call.block_bytes) + place.slot;
   T* values = reinterpret_cast<T*>(call.value_cache + place.block * call.block_bytes) +
               place.slot * call.padded_dim;
+  auto* encoded = reinterpret_cast<T*>(scratch + call.padded_dim);
   for (std::int64_t h = 0; h < call.kv_heads; ++h) {
-    rotate_head<V>(
-        call, call.key + row * call.key_stride + h * call.head_dim, position, 1.0F, head);
-    T* key = keys + h * head_elements;
-    for (std::int64_t d = 0; d < call.head_dim; ++d) {
-      key[d * call.block_size] = Element::encode(head[d]);
-    }
+    const float* key = call.key + row * call.key_stride + h * call.head_dim;
+    rotate_head<V>(call, key, position, 1.0F, scratch);
+    encode_row<V>(scratch, call.head_dim, encoded);
+    T* column = keys + h * head_elements;
+    for (std::int64_t d = 0; d < call.head_dim; ++d) column[d * call.block_size] = encoded[d];
     const float* value = call.value + row * call.value_stride + h * call.head_dim;
-    T* to = values + h * head_elements;
-    for (std::int64_t d = 0; d < call.head_dim; ++d) to[d] = Element::encode(value[d]);
-    for (std::int64_t d = call.head_dim; d < call.padded_dim; ++d) to[d] = T{};
+    encode_row<V>(value, call.head_dim, values + h * head_elements);
   }
 }
 
@@ -95,10 +123,13 @@ void write_cache(const AttentionCall& call,
                  std::int64_t sequence,
                  std::int64_t token,
                  float* scratch) {
-  if (call.bfloat16) {
-    write_token<V, std::uint16_t>(call, sequence, token, scratch);
-  } else {
-    write_token<V, float>(call, sequence, token, scratch);
+  switch (call.dtype) {
+    case KvDtype::kFloat32:
+      return write_token<V, float>(call, sequence, token, scratch);
+    case KvDtype::kFloat16:
+      return write_token<V, Float16>(call, sequence, token, scratch);
+    case KvDtype::kBfloat16:
+      return write_token<V, Bfloat16>(call, sequence, token, scratch);
   }
 }
 
@@ -359,10 +390,13 @@ class AttentionRows {
 
 template <typename V>
 void attend(const AttentionCall& call, const AttentionItem& item, float* scratch) {
-  if (call.bfloat16) {
-    AttentionRows<V, std::uint16_t>(call, item, scratch).run();
-  } else {
-    AttentionRows<V, float>(call, item, scratch).run();
+  switch (call.dtype) {
+    case KvDtype::kFloat32:
+      return AttentionRows<V, float>(call, item, scratch).run();
+    case KvDtype::kFloat16:
+      return AttentionRows<V, Float16>(call, item, scratch).run();
+    case KvDtype::kBfloat16:
+      return AttentionRows<V, Bfloat16>(call, item, scratch).run();
   }
 }
 

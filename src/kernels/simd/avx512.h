@@ -34,6 +34,10 @@ struct Avx512 {
     return as_float(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_16x16(p)), 16));
   }
   static F load_f16(const std::uint16_t* p) { return _mm512_cvtph_ps(load_16x16(p)); }
+  static void store_f16(std::uint16_t* p, F v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
 
   static F add(F a, F b) { return _mm512_add_ps(a, b); }
   static F sub(F a, F b) { return _mm512_sub_ps(a, b); }

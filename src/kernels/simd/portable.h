@@ -67,6 +67,21 @@ struct Portable {
     return as_float(sign | (is_special & special) | (~is_special & as_int(finite)));
   }
 
+  // Values within the range of a half, or NaN; to nearest, ties to even.
+  static void store_f16(std::uint16_t* p, F v) {
+    const I sign = (as_int(v) >> 16) & 0x8000;
+    const I bits = as_int(v) & 0x7fffffff;
+    // Below the smallest normal half: adding a half floats the last bit to where it must end.
+    const I subnormal = as_int(as_float(bits) + 0.5F) - 0x3f000000;
+    const I normal = (bits - (112 << 23) + 0xfff + ((bits >> 13) & 1)) >> 13;
+    const I is_small = bits < (113 << 23);
+    const I is_nan = bits > 0x7f800000;
+    const I finite = (is_small & subnormal) | (~is_small & normal);
+    const I half = sign | (is_nan & (0x7e00 | ((bits >> 13) & 0x3ff))) | (~is_nan & finite);
+    const Half narrow = __builtin_convertvector(half, Half);
+    std::memcpy(p, &narrow, sizeof(narrow));
+  }
+
   static F add(F a, F b) { return a + b; }
   static F sub(F a, F b) { return a - b; }
   static F mul(F a, F b) { return a * b; }

@@ -39,9 +39,9 @@ int choose_num_threads(int requested) {
 
 Result<kernels::KvDtype> choose_kv_dtype(const ModelPackage& package, const std::string& name) {
   if (name == "fp32") return kernels::KvDtype::kFloat32;
+  if (name == "fp16") return kernels::KvDtype::kFloat16;
   if (name == "bf16") return kernels::KvDtype::kBfloat16;
-  return package.quantization == "none" && package.dtype == "fp32" ? kernels::KvDtype::kFloat32
-                                                                   : kernels::KvDtype::kBfloat16;
+  return package.quantization == "none" ? kernels::KvDtype::kFloat32 : kernels::KvDtype::kFloat16;
 }
 
 // A graph input of the paged contract whose values come with each step.
