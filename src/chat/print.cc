@@ -211,7 +211,7 @@ Status JsonWriter::write_dict(const Dict& dict, int level) {
     for (const auto* item : items) {
       if (!item->first.is(Kind::kText)) return misused(item->first, "cannot be sorted as a key");
     }
-    std::stable_sort(items.begin(), items.end(), [](const auto* a, const auto* b) {
+    std::sort(items.begin(), items.end(), [](const auto* a, const auto* b) {
       return a->first.as_text().bytes < b->first.as_text().bytes;
     });
   }

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -33,19 +34,38 @@ int combining_class(utf8proc_int32_t code_point) {
   return utf8proc_get_property(code_point)->combining_class;
 }
 
+// A mark in a run of marks, in the order that normalization puts them in.
+struct Mark {
+  int combining_class = 0;
+  std::size_t place = 0;
+  utf8proc_int32_t code_point = 0;
+
+  bool operator<(const Mark& other) const {
+    return std::pair(combining_class, place) < std::pair(other.combining_class, other.place);
+  }
+};
+
 // utf8proc's own decomposition sorts marks by insertion, which takes quadratic time on a hostile
 // run of them; so the sort is ours and only the composition is left to it.
 void sort_marks(std::vector<utf8proc_int32_t>* code_points) {
-  const auto is_starter = [](utf8proc_int32_t c) { return combining_class(c) == 0; };
-  auto at = code_points->begin();
-  while (at != code_points->end()) {
-    at = std::find_if_not(at, code_points->end(), is_starter);
-    const auto end = std::find_if(at, code_points->end(), is_starter);
-    std::stable_sort(at, end, [](utf8proc_int32_t a, utf8proc_int32_t b) {
-      return combining_class(a) < combining_class(b);
-    });
-    at = end;
+  std::vector<Mark> marks;
+  const auto write_back = [&](std::size_t end) {
+    std::sort(marks.begin(), marks.end());
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+      (*code_points)[end - marks.size() + i] = marks[i].code_point;
+    }
+    marks.clear();
+  };
+  for (std::size_t i = 0; i < code_points->size(); ++i) {
+    const utf8proc_int32_t c = (*code_points)[i];
+    const int order = combining_class(c);
+    if (order == 0) {
+      write_back(i);
+    } else {
+      marks.push_back({order, i, c});
+    }
   }
+  write_back(code_points->size());
 }
 
 void append_decomposed(char32_t c, std::vector<utf8proc_int32_t>* out) {

@@ -78,7 +78,7 @@ Status read_byte_level(const Json& json, std::string_view part, PreTokenizerRule
 
 Status read_template_ids(const Json& special_tokens,
                          const std::string& name,
-                         std::size_t num_tokens,
+                         const std::vector<std::string>& tokens,
                          std::vector<TokenId>* out) {
   const Json* entry = find_field(special_tokens, name.c_str());
   const Json* ids = entry == nullptr ? nullptr : find_field(*entry, "ids");
@@ -88,7 +88,8 @@ Status read_template_ids(const Json& special_tokens,
   }
   for (const Json& value : *ids) {
     QUIRE_ASSIGN(const TokenId id, token_id_of(value, "post_processor"));
-    if (static_cast<std::size_t>(id) >= num_tokens) {
+    const auto place = static_cast<std::size_t>(id);
+    if (place >= tokens.size() || tokens[place].empty()) {
       return bad_model("post_processor: id " + std::to_string(id) + " is not in the vocabulary");
     }
     out->push_back(id);
@@ -109,7 +110,7 @@ Status read_template(const Json& json, BpeTokenizerSpec* spec) {
     if (const Json* token = find_field(piece, "SpecialToken")) {
       QUIRE_ASSIGN(const std::string name, string_field(*token, "id", "post_processor"));
       auto* where = after_text ? &spec->suffix : &spec->prefix;
-      QUIRE_TRY(read_template_ids(*special_tokens, name, spec->tokens.size(), where));
+      QUIRE_TRY(read_template_ids(*special_tokens, name, spec->tokens, where));
     } else if (find_field(piece, "Sequence") != nullptr && !after_text) {
       after_text = true;
     } else {
