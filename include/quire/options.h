@@ -12,10 +12,10 @@ struct EngineOptions {
   int num_threads = 0;         // threads of a model step; 0: the machine's cores
   std::string device = "cpu";  // cpu | cuda
   int num_kv_blocks = 0;       // cache blocks; 0: sized from the memory that is free
-  std::string kv_dtype =
-      "auto";             // auto | fp32 | bf16; auto: fp32 for an unquantized package, else bf16
-  int block_size = 16;    // tokens a cache block
-  int max_num_seqs = 64;  // sequences that run at once
+  // auto | fp32 | fp16 | bf16; auto: fp32 for an unquantized package, else fp16
+  std::string kv_dtype = "auto";
+  int block_size = 16;         // tokens a cache block
+  int max_num_seqs = 64;       // sequences that run at once
   int max_batch_tokens = 512;  // tokens a step computes at most
   bool prefix_cache = true;    // share the blocks of equal prompt beginnings
   std::uint64_t seed = 0;      // for requests without a seed; 0: from the system

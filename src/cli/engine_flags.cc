@@ -55,7 +55,7 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
       ->add_option("--kv-blocks", engine.num_kv_blocks, "Cache blocks; 0: a quarter of free memory")
       ->envname("QUIRE_KV_BLOCKS")
       ->group(kGroup);
-  command->add_option("--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, bf16")
+  command->add_option("--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, fp16, bf16")
       ->envname("QUIRE_KV_DTYPE")
       ->group(kGroup)
       ->capture_default_str();

@@ -1,6 +1,9 @@
 #include "quire/options.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 
 #include "quire/result.h"
 
@@ -30,9 +33,10 @@ Status validate(const EngineOptions& options) {
     return invalid_argument("--device is \"" + options.device.substr(0, 32) +
                             "\", but this build runs on cpu only");
   }
-  if (options.kv_dtype != "auto" && options.kv_dtype != "fp32" && options.kv_dtype != "bf16") {
+  constexpr std::array<std::string_view, 4> kKvDtypes = {"auto", "fp32", "fp16", "bf16"};
+  if (std::ranges::find(kKvDtypes, options.kv_dtype) == kKvDtypes.end()) {
     return invalid_argument("--kv-dtype is \"" + options.kv_dtype.substr(0, 32) +
-                            "\", but must be auto, fp32 or bf16");
+                            "\", but must be auto, fp32, fp16 or bf16");
   }
   return ok_status();
 }
