@@ -39,8 +39,9 @@ def quantized(n, k, bits, with_min):
 class Weights:
     """One weight matrix: its initializers, and the documented product with activations."""
 
-    def __init__(self, name, n, k, bits, with_min=False, dtype=None, bias=False):
+    def __init__(self, name, n, k, bits, with_min=False, dtype=None, bias=False, wide=False):
         self.name, self.n, self.k, self.bits, self.quant = name, n, k, bits, None
+        self.wide = wide  # 16-bit activations
         self.bias = rng.normal(size=n).astype(np.float32) if bias else None
         if bits <= 8:
             tensors, q, scale, minimum, self.values = quantized(n, k, bits, with_min)
@@ -75,26 +76,31 @@ class Weights:
     def attributes(self):
         return {"K": self.k, "N": self.n, "bits": self.bits, "block_size": BLOCK}
 
+    def linear_attributes(self):
+        return self.attributes() | ({"activation_bits": 16} if self.wide else {})
+
     def product(self, x):
         y = np.zeros((len(x), self.n))
         if self.quant is None:
             y = x @ self.values.T
         else:
             q, scale, minimum = self.quant
+            most = np.float32(32639 if self.wide else 127)
             for b in range(q.shape[1]):
                 part = np.zeros((len(x), BLOCK), np.float32)
                 rest = x[:, b * BLOCK:(b + 1) * BLOCK]
                 part[:, :rest.shape[1]] = rest
-                sx = np.abs(part).max(axis=1, keepdims=True) / np.float32(127)
+                sx = np.abs(part).max(axis=1, keepdims=True) / most
                 xq = np.where(sx > 0, np.round(part / np.where(sx > 0, sx, 1)), 0)
+                xq = np.clip(xq, -most, most).astype(np.float64)
                 y += (xq @ q[:, b].T) * scale[:, b].astype(np.float64) * sx
                 if minimum is not None:
                     y += xq.sum(axis=1, keepdims=True) * sx * minimum[:, b].astype(np.float64)
         return y if self.bias is None else y + self.bias
 
 
-EMBED = Weights("embed", VOCAB, HIDDEN, 8)
-QKV = Weights("qkv", (HEADS + 2 * KV_HEADS) * DIM, HIDDEN, 4, with_min=True, bias=True)
+EMBED = Weights("embed", VOCAB, HIDDEN, 8, wide=True)
+QKV = Weights("qkv", (HEADS + 2 * KV_HEADS) * DIM, HIDDEN, 4, with_min=True, bias=True, wide=True)
 OUT = Weights("out", HIDDEN, HEADS * DIM, 16)
 GATE_UP = Weights("gate_up", 2 * INNER, HIDDEN, 4)
 DOWN = Weights("down", HIDDEN, INNER, 16, dtype="bfloat16")
@@ -143,7 +149,7 @@ def quire(op, inputs, output, **attributes):
 
 
 def linear(weights, x, y):
-    return quire("Linear", [x] + weights.inputs(4), y, **weights.attributes())
+    return quire("Linear", [x] + weights.inputs(4), y, **weights.linear_attributes())
 
 
 def decoder():
@@ -222,6 +228,8 @@ def main():
     save_bad("k", lambda a, c: a.update(K=HIDDEN + 64))
     save_bad("huge_k", lambda a, c: a.update(K=2**62))
     save_bad("bits", lambda a, c: a.update(bits=5))
+    save_bad("activation_bits", lambda a, c: a.update(activation_bits=12))
+    save_bad("float_activation_bits", lambda a, c: a.update(activation_bits=16.0))
     save_bad("block", lambda a, c: a.update(block_size=64))
     save_bad("float_k", lambda a, c: a.update(K=float(HIDDEN)))
     save_bad("no_k", lambda a, c: a.pop("K"))

@@ -219,7 +219,10 @@ TEST_P(LinearTest, NonFiniteActivationsPoisonTheirOwnRowOnly) {
       const std::vector<float> clean = run(GetParam(), m, x);
       x[2 * 70 + 69] = bad;
       const std::vector<float> y = run(GetParam(), m, x);
-      for (std::size_t i = 0; i < 40; ++i) EXPECT_FALSE(std::isfinite(y[2 * 40 + i]));
+      for (std::size_t i = 0; i < 40; ++i) {
+        const float poisoned = y[2 * 40 + i];
+        EXPECT_TRUE(m.scale.empty() ? !std::isfinite(poisoned) : std::isnan(poisoned));
+      }
       EXPECT_TRUE(same_bits(std::span(y).first(80), std::span(clean).first(80)));
       EXPECT_TRUE(same_bits(std::span(y).subspan(120), std::span(clean).subspan(120)));
     }
@@ -245,6 +248,68 @@ TEST_P(LinearTest, ExtremeWeightsAndActivationsStayExactInTheIntegers) {
         }
       }
     }
+  }
+}
+
+// A block's largest activation is 32639, so its scale is 1 and the others stay the integers they
+// are; with scales of 1 the answer is the integer sum itself.
+TEST_P(LinearTest, SixteenBitSumsAreExactAtTheEdgesOfTheBytesTheyAreSplitInto) {
+  constexpr int kEdges[] = {-32639, -32513, -32512, -32385, -32384, -257,  -256,  -255, -129,
+                            -128,   -127,   -1,     0,      1,      127,   128,   129,  255,
+                            256,    257,    32383,  32384,  32511,  32512, 32513, 32639};
+  Random random(9);
+  for (const Format format : kFormats) {
+    if (format.activation_bits != ActivationBits::k16) continue;
+    for (int round = 0; round < 40; ++round) {
+      Matrix m = random_matrix(random, format, 32, 33, false);
+      std::fill(m.scale.begin(), m.scale.end(), std::uint16_t{0x3c00});
+      std::fill(m.min.begin(), m.min.end(), std::uint16_t{0});
+      const int fills[] = {0x00, 0x7f, 0x80, 0xff};
+      if (round % 5 != 4) {
+        std::fill(m.weight.begin(), m.weight.end(), static_cast<std::byte>(fills[round % 5]));
+      }
+      std::vector<float> x(32, round % 2 == 0 ? 32639.0F : -32639.0F);
+      if (round >= 10) {
+        for (std::size_t i = 1; i < x.size(); ++i) {
+          const std::int64_t edge = random.integer(0, std::ssize(kEdges) - 1);
+          x[i] = static_cast<float>(round >= 25 ? random.integer(-32639, 32639) : kEdges[edge]);
+        }
+      }
+      const std::vector<float> y = run(GetParam(), m, x);
+      for (std::int64_t n = 0; n < 33; ++n) {
+        std::int64_t sum = 0;
+        for (std::int64_t i = 0; i < 32; ++i) {
+          sum += m.quant(n, i) * static_cast<std::int64_t>(x[static_cast<std::size_t>(i)]);
+        }
+        ASSERT_EQ(y[static_cast<std::size_t>(n)], static_cast<float>(sum)) << "round " << round;
+      }
+    }
+  }
+}
+
+TEST_P(LinearTest, SixteenBitActivationsAreFiftyTimesCloserToTheExactProduct) {
+  Random random(10);
+  for (const Format format : kFormats) {
+    if (format.activation_bits != ActivationBits::k16) continue;
+    Matrix m = random_matrix(random, format, 576, 64, false);
+    const std::vector<float> x = random.normals(5 * 576);
+    double squares[2] = {};
+    for (const ActivationBits bits : {ActivationBits::k8, ActivationBits::k16}) {
+      m.activation_bits = bits;
+      const std::vector<float> y = run(GetParam(), m, x);
+      for (std::int64_t at = 0; at < std::ssize(y); ++at) {
+        double exact = 0;
+        for (std::int64_t i = 0; i < m.k; ++i) {
+          const std::int64_t n = at % m.n;
+          const double weight =
+              m.block_scale(n, i / kBlock) * m.quant(n, i) + m.block_min(n, i / kBlock);
+          exact += weight * x[static_cast<std::size_t>(at / m.n * m.k + i)];
+        }
+        const double error = y[static_cast<std::size_t>(at)] - exact;
+        squares[bits == ActivationBits::k8 ? 0 : 1] += error * error;
+      }
+    }
+    EXPECT_GT(std::sqrt(squares[0] / squares[1]), 50) << static_cast<int>(format.type);
   }
 }
 

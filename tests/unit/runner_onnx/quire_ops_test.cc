@@ -123,7 +123,8 @@ TEST_P(QuireOpsTest, TheDecoderAnswersAsItsNumpyModel) {
       most = std::max(most, std::abs(double{logits[t * kVocab + i]} - double{want[t][i]}));
     }
   }
-  EXPECT_LT(most, 2e-5);
+  // An activation beside a rounding edge may fall to the other side here: one step of 16 bits.
+  EXPECT_LT(most, 1e-4);
 }
 
 TEST_P(QuireOpsTest, ChunksAndThreadsChangeNoBit) {
@@ -202,6 +203,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadGraph{"huge_k", "K and N must be 1 to 2^28"},
                     BadGraph{"bits", "bits must be 4, 8, 16 or 32, not 5"},
                     BadGraph{"block", "block_size must be 32, not 64"},
+                    BadGraph{"activation_bits", "activation_bits must be 8 or 16, not 12"},
+                    BadGraph{"float_activation_bits", "activation_bits must be an integer"},
                     BadGraph{"float_k", "attribute K is missing or not an integer"},
                     BadGraph{"no_k", "attribute K is missing or not an integer"},
                     BadGraph{"type", "gate_up has element type"},
