@@ -19,11 +19,13 @@ using Kind = Value::Kind;
 
 constexpr std::int64_t kMaxRange = 100000;
 
+// Functions are looked up last, so a template can have variables of these names.
 bool is_function(const std::string& name) {
   return name == "range" || name == "namespace" || name == "raise_exception" ||
          name == "strftime_now" || name == "dict";
 }
 
+// The digits come from the clock and the format from the template, so they are trusted as it is.
 Result<Value> format_time(const CallArguments& arguments, std::int64_t now_seconds) {
   QUIRE_TRY(arguments.check("strftime_now", 1, {"format"}));
   QUIRE_ASSIGN(const Text format, text_argument(arguments, 0, "format", Text()));
@@ -96,6 +98,7 @@ Result<Value> Interpreter::eval_kind(const Expr& expr, Scope* scope) {
   return Value();
 }
 
+// A name that means nothing is not an error until somebody uses its value.
 Result<Value> Interpreter::eval_name(const Expr& expr, const Scope& scope) {
   if (const Value* value = scope.find(expr.name)) return *value;
   if (is_function(expr.name)) {
@@ -127,6 +130,7 @@ Result<Value> Interpreter::eval_dict(const Expr& expr, Scope* scope) {
   return make_dict(std::move(dict));
 }
 
+// x.name prefers methods to keys of the same name, x["name"] the other way round.
 Result<Value> Interpreter::eval_access(const Expr& expr, Scope* scope) {
   QUIRE_ASSIGN(const Value object, eval(*expr.parts[0], scope));
   const auto method_or = [&](const std::string& name, Result<Value> other) -> Result<Value> {
@@ -177,6 +181,7 @@ Result<Value> Interpreter::eval_concat(const Expr& expr, Scope* scope) {
   return Value::text(std::move(out));
 }
 
+// a < b < c holds when both comparisons do; what is right of a false one is not evaluated.
 Result<Value> Interpreter::eval_compare(const Expr& expr, Scope* scope) {
   QUIRE_ASSIGN(Value left, eval(*expr.parts[0], scope));
   for (std::size_t i = 0; i < expr.operators.size(); ++i) {
@@ -199,6 +204,7 @@ Result<Value> Interpreter::eval_compare(const Expr& expr, Scope* scope) {
   return Value::boolean(true, true);
 }
 
+// `and` and `or` give one of their operands, as in Python; `not` gives a bool.
 Result<Value> Interpreter::eval_logic(const Expr& expr, Scope* scope) {
   Value value;
   for (const ExprPtr& part : expr.parts) {
@@ -271,6 +277,7 @@ Result<Value> Interpreter::call_function(const std::string& name, const CallArgu
   return make_dict(std::move(dict));
 }
 
+// The numbers are made at once, hence the limit, which is the sandbox's.
 Result<Value> Interpreter::make_range(const CallArguments& arguments) {
   QUIRE_TRY(arguments.check("range", 1, {"start", "stop", "step"}));
   QUIRE_ASSIGN(std::int64_t start, integer_argument(arguments, 0, "start", 0));

@@ -119,6 +119,7 @@ Result<ExprPtr> ExpressionParser::expression(bool with_conditional) {
   return result;
 }
 
+// A comma makes a tuple; one may stand at the end.
 Result<ExprPtr> ExpressionParser::tuple(bool with_conditional) {
   QUIRE_ASSIGN(ExprPtr first, expression(with_conditional));
   if (!at_operator(",")) return first;
@@ -134,6 +135,7 @@ Result<ExprPtr> ExpressionParser::tuple(bool with_conditional) {
   return seal(std::move(expr));
 }
 
+// a if b else c; without else the value may be undefined.
 Result<ExprPtr> ExpressionParser::conditional() {
   QUIRE_ASSIGN(ExprPtr expr, disjunction());
   while (skip_name("if")) {
@@ -193,6 +195,7 @@ Result<ExprPtr> ExpressionParser::negation() {
   return seal(std::move(expr));
 }
 
+// A chain of comparisons is one node, because a < b < c is not (a < b) < c.
 Result<ExprPtr> ExpressionParser::comparison() {
   QUIRE_ASSIGN(ExprPtr first, sum());
   ExprPtr expr = make(Expr::Kind::kCompare);
@@ -242,6 +245,7 @@ Result<ExprPtr> ExpressionParser::power() {
   return seal(std::move(expr));
 }
 
+// A sign binds more tightly than a filter: -1|abs is 1.
 Result<ExprPtr> ExpressionParser::unary(bool with_filter) {
   ExprPtr expr;
   if (at_operator("-") || at_operator("+")) {
@@ -260,6 +264,7 @@ Result<ExprPtr> ExpressionParser::unary(bool with_filter) {
   return filters(std::move(expr));
 }
 
+// Strings beside each other are one string.
 Result<ExprPtr> ExpressionParser::primary() {
   ExprPtr expr = make(Expr::Kind::kLiteral);
   const Token& token = peek();
@@ -401,6 +406,7 @@ Result<ExprPtr> ExpressionParser::subscript(ExprPtr base) {
   return seal(std::move(expr));
 }
 
+// x is name, x is name argument or x is name(arguments).
 Result<ExprPtr> ExpressionParser::test(ExprPtr base) {
   ExprPtr expr = make(Expr::Kind::kTest);
   next();

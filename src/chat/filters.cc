@@ -37,6 +37,7 @@ Result<Value> length(const Value& value, const CallArguments& arguments, Runtime
   return Value::integer(count);
 }
 
+// transformers' tojson, which is json.dumps and not Jinja's HTML-safe filter.
 Result<Value> tojson(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   QUIRE_TRY(arguments.check("tojson", 0, {"ensure_ascii", "indent", "separators", "sort_keys"}));
   const Value* separators = arguments.find(2, "separators");
@@ -111,6 +112,7 @@ std::optional<double> spelled_number(const Text& text) {
   return number;
 }
 
+// Text that spells no number gives the default, not an error.
 Result<Value> to_integer(const Value& value, const CallArguments& arguments, Runtime*) {
   QUIRE_TRY(arguments.check("int", 0, {"default"}));
   const Value* given = arguments.find(0, "default");
@@ -157,6 +159,7 @@ Result<Value> round_filter(const Value& value, const CallArguments& arguments, R
   return Value::real(std::nearbyint(scaled) / scale, value.is_trusted());
 }
 
+// The first line stays as it is unless `first`, empty lines unless `blank`.
 Result<Value> indent(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   QUIRE_TRY(arguments.check("indent", 0, {"width", "first", "blank"}));
   QUIRE_ASSIGN(Text text, to_text(value, &runtime->budget));
@@ -191,6 +194,7 @@ Result<Value> items_filter(const Value& value, const CallArguments& arguments, R
   return call_method(value, "items", arguments, runtime);
 }
 
+// `safe` marks text as HTML, which means nothing here.
 Result<Value> unchanged(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   return to_string(value, arguments, runtime);
 }

@@ -52,6 +52,7 @@ Status Interpreter::print(const Text& text) {
   return ok_status();
 }
 
+// Output is a stack of texts: macros, block sets and filter blocks print into one of their own.
 Result<Text> Interpreter::capture(const Block& block, Scope* scope) {
   Text out;
   Text* const outer = std::exchange(out_, &out);
@@ -64,7 +65,7 @@ Result<Text> Interpreter::capture(const Block& block, Scope* scope) {
 Result<Interpreter::Flow> Interpreter::run_block(const Block& block, Scope* scope) {
   for (const auto& stmt : block) {
     QUIRE_TRY(enter());
-    const Result<Flow> flow = run_stmt(*stmt, scope);
+    Result<Flow> flow = run_stmt(*stmt, scope);
     --depth_;
     if (!flow) return at_line(flow.error(), stmt->line);
     if (*flow != Flow::kNormal) return flow;
@@ -116,6 +117,7 @@ Result<Interpreter::Flow> Interpreter::run_stmt(const Stmt& stmt, Scope* scope) 
   return Flow::kNormal;
 }
 
+// An if has no scope of its own: what is set in it stays set.
 Result<Interpreter::Flow> Interpreter::run_if(const Stmt& stmt, Scope* scope) {
   for (const auto& [condition, block] : stmt.branches) {
     QUIRE_ASSIGN(const Value value, eval(*condition, scope));
@@ -124,6 +126,8 @@ Result<Interpreter::Flow> Interpreter::run_if(const Stmt& stmt, Scope* scope) {
   return run_block(stmt.otherwise, scope);
 }
 
+// The items are taken before the first pass, the `if` of the loop included, so that loop.last and
+// loop.length are known.
 Result<std::vector<Value>> Interpreter::loop_items(const Stmt& stmt, Scope* scope) {
   QUIRE_ASSIGN(const Value iterable, eval(*stmt.expr, scope));
   QUIRE_ASSIGN(std::vector<Value> items, items_of(iterable, &runtime_.budget));
@@ -213,6 +217,7 @@ Status Interpreter::run_filter_block(const Stmt& stmt, Scope* scope) {
   return print(printed);
 }
 
+// The body becomes the function caller() of the macro that is called.
 Status Interpreter::run_call_block(const Stmt& stmt, Scope* scope) {
   QUIRE_TRY(runtime_.budget.spend(kScopeSteps));
   const Value caller = make_callable({"caller", Value(), &stmt, scope});
@@ -224,6 +229,7 @@ Status Interpreter::run_call_block(const Stmt& stmt, Scope* scope) {
   return print(text);
 }
 
+// Values are computed outside: with a = 1, b = a finds another a.
 Result<Interpreter::Flow> Interpreter::run_with(const Stmt& stmt, Scope* scope) {
   QUIRE_ASSIGN(Scope * inner, make_scope(scope));
   for (const auto& [name, expr] : stmt.bindings) {
@@ -233,6 +239,7 @@ Result<Interpreter::Flow> Interpreter::run_with(const Stmt& stmt, Scope* scope) 
   return run_block(stmt.body, inner);
 }
 
+// A macro sees the scope it was written in as it is now, not the one it is called from.
 Result<Value> Interpreter::call_macro(const Callable& macro, const CallArguments& arguments) {
   const Stmt& stmt = *macro.body;
   QUIRE_ASSIGN(Scope * scope, make_scope(macro.scope));

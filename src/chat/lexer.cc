@@ -132,6 +132,7 @@ Result<std::vector<Token>> Lexer::run() {
   return std::move(tokens_);
 }
 
+// Text up to the next tag, and the tag.
 Status Lexer::read_text() {
   std::size_t tag = at_;
   do {
@@ -167,6 +168,7 @@ Status Lexer::read_text() {
   return read_tag(kind == '{' ? Tag::kOutput : Tag::kBlock);
 }
 
+// What follows a tag: "-" strips all whitespace, else a block takes one line break along.
 Status Lexer::close_tag(bool strip, bool trim_line_break) {
   if (strip) {
     skip_spaces();
@@ -228,6 +230,7 @@ Status Lexer::read_tag(Tag tag) {
                          is_output ? Token::Kind::kOutputEnd : Token::Kind::kBlockEnd);
 }
 
+// Tokens up to the end mark. Inside brackets "}}" is two brackets and not the end.
 Status Lexer::read_expression(std::string_view end_mark, Token::Kind end_kind) {
   open_brackets_.clear();
   while (true) {
@@ -282,6 +285,7 @@ Status Lexer::read_operator() {
   return fail("a character that means nothing in a tag");
 }
 
+// 1_000, 1.5, 1e-3. A dot must have digits on both sides: 1.x is an attribute.
 Status Lexer::read_number() {
   std::string digits;
   std::size_t length = 0;

@@ -44,6 +44,7 @@ bool is_one_of(const Names& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// strip(chars): whitespace, or any of the characters of a string.
 Result<Value> strip_method(const Text& self, Side side, const CallArguments& arguments) {
   QUIRE_TRY(arguments.check("strip", 0, {"chars"}));
   const Value* chars = arguments.find(0, "chars");
@@ -62,6 +63,7 @@ Result<Value> list_of_texts(std::vector<Text> texts, Budget* budget) {
   return make_list(std::move(items));
 }
 
+// split(sep, maxsplit) and rsplit, which differ only when there is a limit.
 Result<Value> split_method(const Text& self,
                            bool from_right,
                            const CallArguments& arguments,
@@ -98,6 +100,7 @@ Result<Value> affix_method(const Text& self, bool at_start, const CallArguments&
   return Value::boolean(false);
 }
 
+// The size of the result is known before it is made, so a hostile one is never made.
 Result<Value> replace_method(const Text& self, const CallArguments& arguments, Budget* budget) {
   QUIRE_TRY(arguments.check("replace", 2, {"old", "new", "count"}));
   QUIRE_ASSIGN(const Text from, text_argument(arguments, 0, "old", Text()));
@@ -113,6 +116,7 @@ Result<Value> replace_method(const Text& self, const CallArguments& arguments, B
   return Value::text(replace(self, from.bytes, to, most));
 }
 
+// Places are counted in characters, as Python counts them, not in bytes.
 Result<Value> find_method(const Text& self, std::string_view name, const CallArguments& arguments) {
   QUIRE_TRY(arguments.check(name, 1, {"sub"}));
   QUIRE_ASSIGN(const Text wanted, text_argument(arguments, 0, "sub", Text()));
@@ -137,6 +141,7 @@ Result<Value> count_method(const Text& self, const CallArguments& arguments) {
   return Value::integer(count);
 }
 
+// (before, separator, after); without the separator the text is at the end that is searched last.
 Result<Value> partition_method(const Text& self, bool from_right, const CallArguments& arguments) {
   QUIRE_TRY(arguments.check("partition", 1, {"sep"}));
   QUIRE_ASSIGN(const Text separator, text_argument(arguments, 0, "sep", Text()));
@@ -152,10 +157,12 @@ Result<Value> partition_method(const Text& self, bool from_right, const CallArgu
     parts[2] = self.slice(found + separator.size(), self.size());
   }
   std::vector<Value> items;
+  items.reserve(parts.size());
   for (Text& part : parts) items.push_back(Value::text(std::move(part)));
   return make_list(std::move(items), true);
 }
 
+// The separator keeps its own trust: a template may put its words between a user's.
 Result<Value> join_method(const Text& self, const CallArguments& arguments, Budget* budget) {
   QUIRE_TRY(arguments.check("join", 1, {"iterable"}));
   const Value* list = arguments.find(0, "iterable");
@@ -240,6 +247,7 @@ Result<Value> call_text_method(const Text& self,
   return invalid_argument("the string method '" + name + "' is not supported");
 }
 
+// Views of a dictionary are lists here; nothing can change under them.
 Result<Value> call_dict_method(const Value& self,
                                const std::string& name,
                                const CallArguments& arguments,

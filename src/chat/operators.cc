@@ -19,6 +19,7 @@ using Kind = Value::Kind;
 
 Status too_large() { return invalid_argument("a number of the chat template is too large"); }
 
+// Powers of -1, 0 and 1 never overflow, so their exponent is cut down first.
 Result<Value> integer_power(std::int64_t base, std::int64_t exponent, bool trusted) {
   if (exponent < 0) {
     if (base == 0) return invalid_argument("zero cannot be raised to a negative power");
@@ -73,6 +74,7 @@ Result<Value> real_arithmetic(std::string_view op, double a, double b, bool trus
   return Value::real(rest != 0.0 && (rest < 0) != (b < 0) ? rest + b : rest, trusted);
 }
 
+// Sizes are checked before anything is made.
 Result<Value> repeat(const Value& sequence, std::int64_t count, Budget* budget) {
   if (count < 0) count = 0;
   if (sequence.is(Kind::kText)) {
@@ -157,6 +159,7 @@ std::int64_t place_of(std::int64_t index, std::size_t size) {
   return index >= 0 && index < count ? index : -1;
 }
 
+// Facts about a loop are the template's own, hence trusted.
 Result<Value> loop_attribute(const LoopState& loop, const std::string& name) {
   const auto index = static_cast<std::int64_t>(loop.index);
   const auto length = static_cast<std::int64_t>(loop.items.size());

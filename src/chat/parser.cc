@@ -118,6 +118,7 @@ Result<StmtPtr> TemplateParser::tag(const std::string& name) {
   return in_.fail("the tag '" + name.substr(0, 40) + "' is not supported");
 }
 
+// All branches are one statement, however many elifs there are.
 Result<StmtPtr> TemplateParser::if_tag() {
   StmtPtr stmt = make(Stmt::Kind::kIf);
   std::string end = "elif";
@@ -157,6 +158,7 @@ Result<StmtPtr> TemplateParser::for_tag() {
   return stmt;
 }
 
+// {% set a = 1 %} or {% set a | filter %}text{% endset %}.
 Result<StmtPtr> TemplateParser::set_tag() {
   StmtPtr stmt = make(Stmt::Kind::kSet);
   QUIRE_ASSIGN(stmt->target, target(true));
@@ -171,6 +173,7 @@ Result<StmtPtr> TemplateParser::set_tag() {
   return stmt;
 }
 
+// A loop around a macro is not one that its body could break out of.
 Result<StmtPtr> TemplateParser::macro_tag() {
   StmtPtr stmt = make(Stmt::Kind::kMacro);
   QUIRE_ASSIGN(stmt->name, in_.expect_name());
@@ -223,6 +226,7 @@ Result<StmtPtr> TemplateParser::loop_control(Stmt::Kind kind) {
   return stmt;
 }
 
+// a, or a, b, or (where allowed) namespace.a.
 Result<Target> TemplateParser::target(bool allow_attribute) {
   Target out;
   const bool has_parentheses = in_.skip_operator("(");

@@ -21,6 +21,7 @@ namespace {
 
 using Kind = Value::Kind;
 
+// The digits of an escape such as \u00e9, trusted as the character was that it stands for.
 void append_hex(char32_t code_point, int digits, Text* out, bool trusted) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
@@ -30,6 +31,8 @@ void append_hex(char32_t code_point, int digits, Text* out, bool trusted) {
   out->append(hex, trusted);
 }
 
+// What repr() shows as it is: everything but control, format and unassigned characters and spaces
+// other than U+0020.
 bool is_printable(char32_t code_point) {
   if (code_point == ' ') return true;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
@@ -73,6 +76,7 @@ void append_quoted(const Text& text, Text* out) {
   out->append(std::string(1, quote), false);
 }
 
+// Python prints numbers and the like the same way by str() and repr().
 std::string scalar_text(const Value& value) {
   switch (value.kind()) {
     case Kind::kNone:
@@ -160,6 +164,8 @@ void JsonWriter::break_line(int level) {
               false);
 }
 
+// Only what JSON must escape is escaped: HTML and other scripts stay as they are. Bytes of a
+// character of several are copied one by one, each with its own mark.
 void JsonWriter::write_string(const Text& text) {
   constexpr std::string_view kEscaped = "\"\\\n\r\t\f\b";
   constexpr std::string_view kLetters = "\"\\nrtfb";
@@ -180,6 +186,7 @@ void JsonWriter::write_string(const Text& text) {
   out_.append("\"", false);
 }
 
+// A key that is no string is written as one: {1: 2} becomes {"1": 2}.
 Status JsonWriter::write_key(const Value& key) {
   if (key.is(Kind::kText)) {
     QUIRE_TRY(budget_->make_text(key.as_text().size()));
@@ -206,6 +213,7 @@ Status JsonWriter::write_list(const std::vector<Value>& items, int level) {
 
 Status JsonWriter::write_dict(const Dict& dict, int level) {
   std::vector<const std::pair<Value, Value>*> items;
+  items.reserve(dict.items.size());
   for (const auto& item : dict.items) items.push_back(&item);
   if (sort_keys_) {
     for (const auto* item : items) {

@@ -54,7 +54,8 @@ Status CallArguments::check(std::string_view function,
     const auto found = std::find(parameters.begin(), parameters.end(), name);
     const auto place = static_cast<std::size_t>(found - parameters.begin());
     if (found == parameters.end() || place < positional.size()) {
-      return invalid_argument(who + " got an unexpected argument '" + name + "'");
+      return invalid_argument(std::string(who).append(" got an unexpected argument '") + name +
+                              "'");
     }
   }
   for (std::size_t place = 0; place < required; ++place) {
@@ -147,6 +148,7 @@ Result<std::int64_t> length_of(const Value& value, Budget* budget) {
 
 namespace {
 
+// A list never equals a tuple, whatever they hold.
 Result<bool> equal_lists(const List& a, const List& b, Budget* budget) {
   if (a.items.size() != b.items.size() || a.is_tuple != b.is_tuple) return false;
   for (std::size_t i = 0; i < a.items.size(); ++i) {
@@ -156,6 +158,7 @@ Result<bool> equal_lists(const List& a, const List& b, Budget* budget) {
   return true;
 }
 
+// The order of keys does not matter.
 Result<bool> equal_dicts(const Dict& a, const Dict& b, Budget* budget) {
   if (a.items.size() != b.items.size()) return false;
   for (const auto& [key, value] : a.items) {

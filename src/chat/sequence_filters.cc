@@ -26,11 +26,13 @@ Result<Value> attribute_path(Value value, const Value& path, Runtime* runtime) {
   return value;
 }
 
+// Sorting and comparing filters ignore case unless told otherwise.
 Value ignore_case(const Value& value) {
   return value.is(Kind::kText) ? Value::text(change_case(value.as_text(), LetterCase::kLower))
                                : value;
 }
 
+// An item and what it is sorted or compared by.
 struct Keyed {
   Value key;
   Value item;
@@ -155,6 +157,7 @@ Result<Value> rejectattr_filter(const Value& value,
   return select_items(value, arguments, true, false, runtime);
 }
 
+// map(attribute="a.b", default=x), or map("filter", arguments of the filter...).
 Result<Value> map_filter(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   QUIRE_ASSIGN(const std::vector<Value> items, items_of(value, &runtime->budget));
   std::vector<Value> out;
@@ -265,6 +268,7 @@ Result<Value> dictsort_filter(const Value& value,
   return list_of_items(std::move(items));
 }
 
+// Quadratic in the number of distinct items, which the budget of steps bounds.
 Result<Value> unique_filter(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   QUIRE_TRY(arguments.check("unique", 0, {"case_sensitive", "attribute"}));
   const bool case_sensitive = flag_argument(arguments, 0, "case_sensitive", false);
