@@ -2,6 +2,7 @@
 #include <csignal>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
@@ -14,6 +15,12 @@ namespace {
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::string message = error.what();
   message = message.substr(0, message.find('\n'));
+  // CLI11 misses a command before it says that it does not know the one given.
+  const std::vector<std::string> unknown = app.remaining();
+  if (app.get_subcommands().empty() && !unknown.empty()) {
+    const bool is_flag = unknown.front().starts_with("-");
+    message = (is_flag ? "there is no option " : "there is no command ") + unknown.front();
+  }
   std::string command = "quire";
   for (const CLI::App* chosen : app.get_subcommands()) command += " " + chosen->get_name();
   return report(invalid_argument(message + "; see " + command + " --help"));

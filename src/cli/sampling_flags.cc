@@ -1,10 +1,31 @@
 #include "cli/sampling_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdint>
 #include <string>
+#include <system_error>
 
 namespace quire::cli {
+namespace {
+
+// By hand: CLI11 takes a number past 2^64 for the largest there is. Negative ones wrap, as in JSON.
+void read_seed(const std::string& text, SamplingParams* params) {
+  const char* const end = text.data() + text.size();
+  std::uint64_t seed = 0;
+  std::int64_t negative = 0;
+  if (const auto read = std::from_chars(text.data(), end, seed);
+      read.ec == std::errc() && read.ptr == end) {
+    params->seed = seed;
+  } else if (const auto again = std::from_chars(text.data(), end, negative);
+             again.ec == std::errc() && again.ptr == end) {
+    params->seed = static_cast<std::uint64_t>(negative);
+  } else {
+    throw CLI::ValidationError("--seed", text.substr(0, 40) + " is no integer of 64 bits");
+  }
+}
+
+}  // namespace
 
 void add_sampling_flags(CLI::App* command, SamplingParams* params) {
   const char* const group = "Sampling options";
@@ -26,9 +47,9 @@ void add_sampling_flags(CLI::App* command, SamplingParams* params) {
       params->repetition_penalty,
       "Above 1: against tokens seen, prompt too");
   command
-      ->add_option_function<std::uint64_t>(
+      ->add_option_function<std::string>(
           "--seed",
-          [params](const std::uint64_t& seed) { params->seed = seed; },
+          [params](const std::string& text) { read_seed(text, params); },
           "The same seed draws the same tokens")
       ->group(group);
   command->add_option("--stop", params->stop, "A string that ends the text; may be given again")

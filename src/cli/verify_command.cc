@@ -28,6 +28,7 @@ int run_verify(const ModelFlags& flags) {
   std::printf("  largest logit difference  %.6f (tolerated %.6f)\n",
               result->max_logit_diff,
               result->tolerated_logit_diff);
+  std::printf("  mean logit difference     %.6f\n", result->mean_logit_diff);
   std::printf("  best token agrees at      %d of %d positions (%d near ties)\n",
               result->num_agreeing,
               result->num_positions,

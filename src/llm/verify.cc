@@ -41,12 +41,16 @@ class Verifier {
                       double gap,
                       std::size_t row);
   void fail(std::string why);
+  void compare_logit(double recorded, float computed);
+  void judge_totals();
   std::span<const float> row_at(std::size_t row) const;
 
   Llm* llm_;
   std::string file_;
   VerifyReport report_;
   double min_gap_ = 0;
+  double sum_of_diffs_ = 0;
+  std::int64_t num_diffs_ = 0;
   std::string prompt_name_;
   std::vector<float> logits_;
 };
@@ -65,6 +69,10 @@ Status Verifier::read_tolerance(const JsonObject& golden) {
   QUIRE_ASSIGN(report_.tolerated_logit_diff, tolerance.number("max_abs_logit_diff"));
   QUIRE_ASSIGN(min_gap_, tolerance.number("min_gap"));
   QUIRE_ASSIGN(report_.min_agreement, tolerance.number("min_top1_agreement"));
+  report_.tolerated_mean_logit_diff = std::numeric_limits<double>::infinity();
+  if (tolerance.has("mean_abs_logit_diff")) {
+    QUIRE_ASSIGN(report_.tolerated_mean_logit_diff, tolerance.number("mean_abs_logit_diff"));
+  }
   return ok_status();
 }
 
@@ -102,13 +110,7 @@ Status Verifier::check_positions(const nlohmann::json& positions, std::size_t nu
     }
     for (std::size_t k = 0; k < ids.size(); ++k) {
       if (!(*values)[k].is_number()) return bad_model(file_ + ": top_logits must be numbers");
-      const double difference =
-          std::abs((*values)[k].get<double>() -
-                   static_cast<double>(row_at(i)[static_cast<std::size_t>(ids[k])]));
-      // A NaN counts as the largest difference there is.
-      report_.max_logit_diff = difference <= report_.max_logit_diff ? report_.max_logit_diff
-                               : std::isnan(difference) ? std::numeric_limits<double>::infinity()
-                                                        : difference;
+      compare_logit((*values)[k].get<double>(), row_at(i)[static_cast<std::size_t>(ids[k])]);
     }
     count_position("position " + std::to_string(i),
                    static_cast<TokenId>(ids[0]),
@@ -117,6 +119,15 @@ Status Verifier::check_positions(const nlohmann::json& positions, std::size_t nu
                    i);
   }
   return ok_status();
+}
+
+// A NaN counts as the largest difference there is.
+void Verifier::compare_logit(double recorded, float computed) {
+  const double exact = std::abs(recorded - static_cast<double>(computed));
+  const double difference = std::isnan(exact) ? std::numeric_limits<double>::infinity() : exact;
+  report_.max_logit_diff = std::max(report_.max_logit_diff, difference);
+  sum_of_diffs_ += difference;
+  ++num_diffs_;
 }
 
 Status Verifier::check_greedy(const JsonObject& greedy,
@@ -188,6 +199,24 @@ Status Verifier::check_chat_case(const JsonObject& entry) {
   return ok_status();
 }
 
+// What only shows over all prompts together.
+void Verifier::judge_totals() {
+  if (report_.max_logit_diff > report_.tolerated_logit_diff) {
+    fail("the largest logit difference is " + std::to_string(report_.max_logit_diff) +
+         ", more than the package's " + std::to_string(report_.tolerated_logit_diff));
+  }
+  report_.mean_logit_diff =
+      sum_of_diffs_ / static_cast<double>(std::max<std::int64_t>(num_diffs_, 1));
+  if (report_.mean_logit_diff > report_.tolerated_mean_logit_diff) {
+    fail("the mean logit difference is " + std::to_string(report_.mean_logit_diff) +
+         ", more than the package's " + std::to_string(report_.tolerated_mean_logit_diff));
+  }
+  if (report_.num_agreeing < report_.min_agreement * report_.num_positions) {
+    fail("the best token agrees at " + std::to_string(report_.num_agreeing) + " of " +
+         std::to_string(report_.num_positions) + " positions only");
+  }
+}
+
 Result<VerifyReport> Verifier::run(const JsonObject& golden) {
   QUIRE_TRY(read_tolerance(golden));
   QUIRE_ASSIGN(const nlohmann::json* prompts, golden.array("prompts"));
@@ -209,14 +238,7 @@ Result<VerifyReport> Verifier::run(const JsonObject& golden) {
       QUIRE_TRY(check_chat_case(entry));
     }
   }
-  if (report_.max_logit_diff > report_.tolerated_logit_diff) {
-    fail("the largest logit difference is " + std::to_string(report_.max_logit_diff) +
-         ", more than the package's " + std::to_string(report_.tolerated_logit_diff));
-  }
-  if (report_.num_agreeing < report_.min_agreement * report_.num_positions) {
-    fail("the best token agrees at " + std::to_string(report_.num_agreeing) + " of " +
-         std::to_string(report_.num_positions) + " positions only");
-  }
+  judge_totals();
   return std::move(report_);
 }
 

@@ -18,6 +18,8 @@ struct VerifyReport {
   int num_near_ties = 0;  // positions below the margin
   double max_logit_diff = 0;
   double tolerated_logit_diff = 0;
+  double mean_logit_diff = 0;            // over all recorded logits
+  double tolerated_mean_logit_diff = 0;  // infinite where the package bounds only the largest
   double min_agreement = 0;
   int num_tokenizer_cases = 0;
   int num_chat_cases = 0;
