@@ -47,8 +47,8 @@ using Clock = std::chrono::steady_clock;
 Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
                                                  [[maybe_unused]] const EngineOptions& options) {
   if (!package.has_backend("onnx")) {
-    return unimplemented(package.folder.string() +
-                         " holds no ONNX graph; export it with --format onnx");
+    return bad_model(package.folder.string() +
+                     " holds no ONNX graph; export it with --format onnx");
   }
 #ifdef QUIRE_WITH_ONNX
   return onnx::open_onnx_runner(package, options);

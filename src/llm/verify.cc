@@ -78,14 +78,18 @@ Status Verifier::read_tolerance(const JsonObject& golden) {
 
 Status Verifier::check_prompt(const JsonObject& prompt) {
   QUIRE_ASSIGN(prompt_name_, prompt.string("name"));
-  QUIRE_ASSIGN(const auto ids, prompt.integers("ids", 0, kMaxId));
+  const std::int64_t last_id = llm_->runner().spec().vocab_size - 1;
+  QUIRE_ASSIGN(const auto ids, prompt.integers("ids", 0, last_id));
   QUIRE_ASSIGN(const JsonObject greedy, prompt.object("greedy"));
-  QUIRE_ASSIGN(const auto greedy_ids, greedy.integers("ids", 0, kMaxId));
+  QUIRE_ASSIGN(const auto greedy_ids, greedy.integers("ids", 0, last_id));
   QUIRE_ASSIGN(const nlohmann::json* positions, prompt.array("positions"));
   std::vector<TokenId> fed(ids.begin(), ids.end());
   // The oracle's own tokens are fed, so that one difference does not become many.
   if (!greedy_ids.empty()) fed.insert(fed.end(), greedy_ids.begin(), greedy_ids.end() - 1);
   auto logits = llm_->runner().forward(fed);
+  if (!logits && logits.error().code() == StatusCode::kInvalidArgument) {
+    return bad_model(file_ + ": prompt " + prompt_name_ + ": " + logits.error().message());
+  }
   if (!logits) return logits.error().with_context(file_ + ": prompt " + prompt_name_);
   logits_ = *std::move(logits);
   if (positions->size() != ids.size()) {

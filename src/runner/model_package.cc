@@ -1,6 +1,7 @@
 #include "runner/model_package.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -31,6 +32,32 @@ bool is_hex(const std::string& text, std::size_t length) {
   return text.size() == length && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
+// The numbers of a version like 1.2.3; empty when the text is none.
+std::vector<int> version_numbers(std::string_view text) {
+  std::vector<int> numbers;
+  while (true) {
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || number < 0) return {};
+    numbers.push_back(number);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    if (text.empty()) return numbers;
+    if (text.front() != '.') return {};
+    text.remove_prefix(1);
+  }
+}
+
+Status check_runtime_version(const JsonObject& info) {
+  QUIRE_ASSIGN(const std::string needed, info.string_or("min_runtime_version", "0"));
+  const std::vector<int> numbers = version_numbers(needed);
+  if (numbers.empty()) {
+    return bad_model(info.what() + ": min_runtime_version \"" + needed + "\" is no version");
+  }
+  if (numbers <= version_numbers(QUIRE_VERSION)) return ok_status();
+  return bad_model(info.what() + " needs quire " + needed +
+                   ", and this is " QUIRE_VERSION "; use a newer quire");
+}
+
 Result<int> dimension(const JsonObject& info, const char* key) {
   QUIRE_ASSIGN(const std::int64_t value, info.integer(key, 1, kMaxDimension));
   return static_cast<int>(value);
@@ -43,7 +70,7 @@ Status check_format(const JsonObject& info) {
   }
   QUIRE_ASSIGN(const std::int64_t version,
                info.integer("format_version", 0, std::numeric_limits<std::int64_t>::max()));
-  if (version == kPackageFormatVersion) return ok_status();
+  if (version == kPackageFormatVersion) return check_runtime_version(info);
   return bad_model(
       info.what() + " has format version " + std::to_string(version) +
       ", but this quire " QUIRE_VERSION " reads version " + std::to_string(kPackageFormatVersion) +
@@ -98,6 +125,10 @@ Status read_source(const JsonObject& info, ModelPackage* package) {
   QUIRE_ASSIGN(package->name, info.string("name"));
   QUIRE_ASSIGN(package->architecture, info.string("architecture"));
   QUIRE_ASSIGN(package->graph, info.string("graph"));
+  if (package->graph != "paged" && package->graph != "explicit" && package->graph != "none") {
+    return bad_model(info.what() + " has the graph \"" + package->graph +
+                     "\", which is none of paged, explicit and none");
+  }
   QUIRE_ASSIGN(package->dtype, info.string("dtype"));
   QUIRE_ASSIGN(const JsonObject quantization, info.object("quantization"));
   QUIRE_ASSIGN(package->quantization, quantization.string("default"));
@@ -106,6 +137,7 @@ Status read_source(const JsonObject& info, ModelPackage* package) {
     if (!backend.is_string()) return bad_model(info.what() + ": backends must be strings");
     package->backends.push_back(backend.get<std::string>());
   }
+  if (package->backends.empty()) return bad_model(info.what() + ": backends is empty");
   if (!info.has("source")) return ok_status();
   QUIRE_ASSIGN(const JsonObject source, info.object("source"));
   QUIRE_ASSIGN(const std::string kind, source.string_or("kind", "?"));
@@ -150,6 +182,25 @@ Status read_files(const JsonObject& info, ModelPackage* package) {
     }
     QUIRE_TRY(check_file_on_disk(package->folder / name, file.size));
     package->files.emplace(name, std::move(file));
+  }
+  return ok_status();
+}
+
+// A file the engine would read though nothing vouches for it.
+Status check_unlisted(const JsonObject& info, const ModelPackage& package) {
+  for (const char* name : {"model.onnx",
+                           "model.onnx.data",
+                           "tokenizer.json",
+                           "tokenizer_config.json",
+                           "chat_template.jinja",
+                           "generation_config.json",
+                           "golden.json"}) {
+    std::error_code error;
+    const auto status = std::filesystem::symlink_status(package.folder / name, error);
+    if (std::filesystem::exists(status) && !package.files.contains(name)) {
+      return bad_model(info.what() + " does not list " + name +
+                       ", which is in the folder; export the package again");
+    }
   }
   return ok_status();
 }
@@ -200,6 +251,7 @@ Result<ModelPackage> open_package(const std::filesystem::path& folder) {
   QUIRE_TRY(read_cache_layers(info, &package));
   QUIRE_TRY(read_special_ids(info, &package));
   QUIRE_TRY(read_files(info, &package));
+  QUIRE_TRY(check_unlisted(info, package));
   return package;
 }
 

@@ -81,6 +81,7 @@ class OnnxRunner final : public ModelRunner {
   Status check_graph();
   Status check_step_input(const std::string& name, std::size_t index);
   Status bind_inputs();
+  Status probe();
 
   ModelPackage package_;
   EngineOptions options_;
@@ -97,8 +98,8 @@ class OnnxRunner final : public ModelRunner {
 
 Status OnnxRunner::open() {
   if (package_.graph != "paged") {
-    return unimplemented(package_.folder.string() + " has a graph of kind \"" + package_.graph +
-                         "\"; this version runs paged graphs (quire-export --cache paged)");
+    return bad_model(package_.folder.string() + " has a graph of kind \"" + package_.graph +
+                     "\"; this version runs paged graphs (quire-export --cache paged)");
   }
   const std::filesystem::path model_file = package_.folder / "model.onnx";
   QUIRE_TRY(inspect_onnx(model_file));
@@ -120,7 +121,8 @@ Status OnnxRunner::open() {
     session_ = std::make_unique<Ort::Session>(env_, model_file.c_str(), session_options);
     QUIRE_TRY(check_graph());
     QUIRE_TRY(allocate_cache(dtype));
-    return bind_inputs();
+    QUIRE_TRY(bind_inputs());
+    return probe();
   } catch (const Ort::Exception& error) {
     return bad_model(model_file.string() + " cannot be used: " + first_line(error.what()));
   } catch (const std::bad_alloc&) {
@@ -169,11 +171,13 @@ Status OnnxRunner::allocate_cache(kernels::KvDtype dtype) {
   std::vector<std::int64_t> layer_bytes;
   std::uint64_t bytes_per_block = 0;
   for (const CacheLayer& layer : package_.cache_layers) {
-    QUIRE_ASSIGN(
-        const std::int64_t bytes,
-        kernels::block_bytes(layer.num_kv_heads, layer.head_dim, options_.block_size, dtype));
-    layer_bytes.push_back(bytes);
-    bytes_per_block += 2 * static_cast<std::uint64_t>(bytes);
+    const auto bytes =
+        kernels::block_bytes(layer.num_kv_heads, layer.head_dim, options_.block_size, dtype);
+    if (!bytes) {
+      return bad_model(package_.folder.string() + ": cache_layers: " + bytes.error().message());
+    }
+    layer_bytes.push_back(*bytes);
+    bytes_per_block += 2 * static_cast<std::uint64_t>(*bytes);
   }
   const std::uint64_t available = available_memory_bytes();
   const int num_blocks = choose_num_kv_blocks({.requested_blocks = options_.num_kv_blocks,
@@ -216,6 +220,30 @@ Status OnnxRunner::bind_inputs() {
   for (const StepInput& input : kStepInputs) input_names_.push_back(input.name);
   for (const std::string& name : cache_names_) input_names_.push_back(name.c_str());
   return ok_status();
+}
+
+// A step at the last position that the package promises. What only shows when the graph computes
+// (tables shorter than the context, caches of another shape than model_info.json says) is a bad
+// model now and not a failure in the middle of somebody's answer.
+Status OnnxRunner::probe() {
+  const std::vector<TokenId> ids = {0};
+  const std::vector<std::int32_t> cumulative = {0, 1};
+  const std::vector<std::int32_t> past = {package_.max_seq_len - 1};
+  const int max_blocks = (package_.max_seq_len + options_.block_size - 1) / options_.block_size;
+  const std::vector<std::int32_t> blocks(static_cast<std::size_t>(max_blocks), 0);
+  const std::vector<std::int64_t> rows = {0};
+  std::vector<float> logits;
+  const Status status = run({.token_ids = ids,
+                             .cumulative_sequence_lengths = cumulative,
+                             .past_sequence_lengths = past,
+                             .block_table = blocks,
+                             .max_blocks = max_blocks,
+                             .logits_indices = rows},
+                            &logits);
+  if (status.code() != StatusCode::kInternal) return status;
+  return bad_model(
+      (package_.folder / "model.onnx").string() +
+      " does not fit model_info.json (cache_layers, max_seq_len, vocab_size): " + status.message());
 }
 
 Status OnnxRunner::run(const ModelInput& input, std::vector<float>* logits) {
