@@ -171,15 +171,15 @@ WRONG_INFO = {
     "heads 0": (set_info(num_kv_heads=0), "num_kv_heads"),
     "negative layers": (set_info(num_layers=-1), "num_layers"),
     "layers 1e18": (set_info(num_layers=10**18), "num_layers"),
-    "layers 2^24": (set_info(num_layers=1 << 24), "model.onnx"),
+    "layers 2^24": (set_info(num_layers=1 << 24), "layers"),
     "layers 2^64": (set_info(num_layers=2**64), "num_layers"),
     "float layers": (set_info(num_layers=2.5), "num_layers"),
-    "one layer too many": (set_info(num_layers=3), "cache_layers"),
+    "one layer too many": (set_info(num_layers=3), "layers"),
     "vocab_size too large": (set_info(vocab_size=302), "logits"),
     "vocab_size too small": (set_info(vocab_size=300), "logits"),
     "vocab_size below the tokenizer's": (set_info(vocab_size=100), "eos"),
     "head_dim of the cache": (
-        set_info(cache_layers=[{"num_kv_heads": 2, "head_dim": 9}]), "cache_layers",
+        set_info(cache_layers=[{"num_kv_heads": 2, "head_dim": 20}]), "cache_layers",
     ),
     "key heads of the cache": (
         set_info(cache_layers=[{"num_kv_heads": 3, "head_dim": 10}]), "cache_layers",
@@ -191,6 +191,8 @@ WRONG_INFO = {
     "eos past the vocabulary": (set_info(special_ids={"eos": [999]}), "eos"),
     "eos that is text": (set_info(special_ids={"eos": "x"}), "eos"),
     "an unknown graph": (set_info(graph="spiral"), "spiral"),
+    "a graph of another kind": (set_info(graph="explicit"), "explicit"),
+    "a backend that is not here": (set_info(backends=["torch"]), "ONNX"),
     "no backend": (set_info(backends=[]), "backends"),
     "backends that are numbers": (set_info(backends=[1]), "backends"),
     "a file above": (list_file("../x"), "../x"),
@@ -312,7 +314,7 @@ def function(model: onnx.ModelProto) -> None:
 
 def nested(model: onnx.ModelProto) -> None:
     graph = onnx.GraphProto(name="inner")
-    for _ in range(50):
+    for _ in range(20):
         node = onnx.NodeProto(op_type="If")
         node.attribute.append(onnx.helper.make_attribute("then_branch", graph))
         graph = onnx.GraphProto(name="outer", node=[node])
@@ -339,7 +341,7 @@ WRONG_GRAPHS = {
     "an input more": (edit_graph(add_input), "extra"),
     "ids that are floats": (edit_graph(retype_ids), "model.onnx"),
     "logits of another name": (edit_graph(rename_output), "logits"),
-    "a second output": (edit_graph(second_output), "model.onnx"),
+    "a second output": (edit_graph(second_output), "one output"),
     "an unknown domain": (set_node("Linear", domain="evil.example"), "evil.example"),
     "an unknown operator": (set_node("Linear", op_type="Nonlinear"), "Nonlinear"),
     "a stock operator that is none": (set_node("Linear", domain="", op_type="Exec"), "Exec"),
