@@ -49,7 +49,7 @@ run_pytest() { PYTHONPATH=python .venv/bin/python -m pytest -q -p no:cacheprovid
 tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat; }
 
 tier_e2e() {
-  scripts/build.sh release quire
+  scripts/build.sh release
   scripts/default_model.sh
   run_pytest tests/e2e
 }
