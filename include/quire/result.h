@@ -60,4 +60,5 @@ class [[nodiscard]] Result {
   auto QUIRE_CONCAT_(quire_result_, __LINE__) = (expr);    \
   if (!QUIRE_CONCAT_(quire_result_, __LINE__))             \
     return QUIRE_CONCAT_(quire_result_, __LINE__).error(); \
+  /* A declaration cannot stand in parentheses. NOLINTNEXTLINE(bugprone-macro-parentheses) */ \
   target = *std::move(QUIRE_CONCAT_(quire_result_, __LINE__))
