@@ -1,7 +1,8 @@
-"""Finds the built program, makes the packages the tests run it on, and keeps them for the next run."""
+"""Finds the built program; makes the packages the tests run it on, once for many runs."""
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,9 @@ def fp32_package(store: PackageStore, gguf_file: Path) -> Path:
 def tiny_package(store: PackageStore) -> Path:
     """A random Llama of odd sizes with a byte-level tokenizer and a chat template."""
     return store.tiny("tiny", max_position_embeddings=512)
+
+
+@pytest.fixture
+def package(tiny_package: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny package to spoil."""
+    return Path(shutil.copytree(tiny_package, tmp_path / "package"))

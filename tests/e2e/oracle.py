@@ -34,6 +34,7 @@ class Margin:
         rows = rows.double()
         scale = max(1.0, rows.abs().max().item() / 10)
         gap_allowed = max(MIN_GAP, 2 * MAX_LOGIT_DIFFERENCE * scale)
+        recorded = answer.get("logprobs", [{"top_logprobs": []}] * len(ids))
         best, order = rows.topk(2, dim=-1)
         logprobs = rows.log_softmax(-1)
         for i, token in enumerate(ids):
@@ -42,7 +43,7 @@ class Margin:
             near = (best[i, 0] - best[i, 1]).item() <= gap_allowed
             self.near_ties += near
             assert token == order[i, 0] or (near and token == order[i, 1]), where
-            for entry in answer.get("logprobs", [{"top_logprobs": []}] * len(ids))[i]["top_logprobs"]:
+            for entry in recorded[i]["top_logprobs"]:
                 difference = abs(entry["logprob"] - logprobs[i, entry["token_id"]].item())
                 assert math.isfinite(difference), where
                 self.worst = max(self.worst, difference / scale)
@@ -54,7 +55,7 @@ class Margin:
             f"log-probabilities within {self.worst:.2g} (scaled)"
         )
         assert self.near_ties <= MAX_NEAR_TIES * self.positions
-        # A log-probability is a logit less the logarithm of a sum: each may be off by the tolerance.
+        # A log-probability is a logit less the logarithm of a sum: each may be off by as much.
         assert self.worst <= 2 * MAX_LOGIT_DIFFERENCE
 
 

@@ -15,7 +15,7 @@ class PackageStore:
     """Exports packages on demand; a later run finds them unless the exporter has changed."""
 
     def __init__(self, folder: Path, exporter: list[Path]) -> None:
-        digest = hashlib.sha256(Path(__file__).read_bytes())
+        digest = hashlib.sha256()
         for source in exporter:
             for path in sorted(source.rglob("*.py")):
                 digest.update(path.name.encode() + path.read_bytes())
@@ -56,7 +56,7 @@ class PackageStore:
 
 
 def rehash(package: Path) -> None:
-    """Makes model_info.json tell the truth of its files again, as one who forges a package would."""
+    """Makes model_info.json tell the truth of its files again, as a forger would."""
     info = json.loads((package / "model_info.json").read_text())
     for name in info["files"]:
         data = (package / name).read_bytes()

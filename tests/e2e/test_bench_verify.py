@@ -1,7 +1,6 @@
 """`bench`, `verify` and `inspect` on good packages and on altered ones."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,6 @@ from typing import Any
 import pytest
 from packages import edit_json, rehash
 from program import Program
-
-
-@pytest.fixture
-def copy(tiny_package: Path, tmp_path: Path) -> Path:
-    """A package of one's own to spoil."""
-    return Path(shutil.copytree(tiny_package, tmp_path / "package"))
 
 
 def test_bench_reports_every_field_and_a_batch_pays(quire: Program, default_package: Path) -> None:
@@ -79,33 +72,33 @@ def change_chat_case(golden: dict[str, Any]) -> None:
     "alter", [raise_logit, swap_best, change_greedy, change_tokenizer_case, change_chat_case]
 )
 def test_an_altered_golden_is_not_verified(
-    alter: Callable[[dict[str, Any]], None], quire: Program, copy: Path
+    alter: Callable[[dict[str, Any]], None], quire: Program, package: Path
 ) -> None:
     """With its hash made right; exit code 1, the difference named on stdout."""
-    edit_json(copy / "golden.json", alter)
-    rehash(copy)
-    run = quire("verify", copy)
+    edit_json(package / "golden.json", alter)
+    rehash(package)
+    run = quire("verify", package)
     assert run.code == 1 and "FAILED" in run.out and "not verified" in run.out, run
 
 
-def test_a_changed_weight_is_not_verified(quire: Program, copy: Path) -> None:
+def test_a_changed_weight_is_not_verified(quire: Program, package: Path) -> None:
     """Even when every hash is right."""
-    data = bytearray((copy / "model.onnx.data").read_bytes())
+    data = bytearray((package / "model.onnx.data").read_bytes())
     for place in range(len(data) // 2 + 3, len(data) - 4, 4096):
         data[place] ^= 0x10  # the sign and exponent of a float32
-    (copy / "model.onnx.data").write_bytes(data)
-    rehash(copy)
-    assert quire("inspect", copy).code == 0
-    assert quire("verify", copy).code == 1
+    (package / "model.onnx.data").write_bytes(data)
+    rehash(package)
+    assert quire("inspect", package).code == 0
+    assert quire("verify", package).code == 1
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "tokenizer.json", "golden.json"])
 def test_a_changed_byte_is_found_before_anything_is_computed(
-    name: str, quire: Program, copy: Path
+    name: str, quire: Program, package: Path
 ) -> None:
     """By `inspect`, `verify` and whatever opens the model."""
-    data = bytearray((copy / name).read_bytes())
+    data = bytearray((package / name).read_bytes())
     data[len(data) // 2] ^= 1
-    (copy / name).write_bytes(data)
-    for command in (["inspect", copy], ["verify", copy], ["generate", "-m", copy, "x"]):
+    (package / name).write_bytes(data)
+    for command in (["inspect", package], ["verify", package], ["generate", "-m", package, "x"]):
         quire(*command).assert_refused(3, name, "damaged")

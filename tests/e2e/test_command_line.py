@@ -14,9 +14,7 @@ COMMANDS = ["generate", "tokenize", "detokenize", "inspect", "verify", "bench"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_a_version(
-    command: str, quire: Program
-) -> None:
+def test_every_command_has_help_with_an_example_and_a_version(command: str, quire: Program) -> None:
     """On stdout, with exit code 0, without a model."""
     run = quire(command, "--help")
     assert run.code == 0 and run.err == ""
@@ -43,7 +41,8 @@ def test_json_has_the_fields_of_the_contract(quire: Program, tiny_package: Path)
     assert [answer["index"] for answer in answers] == [0, 1]
     for answer in answers:
         assert set(answer) == {
-            "index", "outputs", "text", "token_ids", "finish_reason", "logprobs", "usage", "timings",
+            "index", "outputs", "text", "token_ids", "finish_reason", "logprobs", "usage",
+            "timings",
         }  # fmt: skip
         assert len(answer["outputs"]) == 2
         for key, value in answer["outputs"][0].items():
@@ -129,7 +128,7 @@ def test_one_bad_line_among_a_thousand_fails_alone(
 def test_a_text_file_has_one_prompt_a_line(
     quire: Program, tiny_package: Path, tmp_path: Path
 ) -> None:
-    """Also from standard input; carriage returns, a byte-order mark and blank lines are no prompts."""
+    """Also from standard input; byte-order mark, carriage returns, blank lines are no prompts."""
     file = tmp_path / "prompts.txt"
     file.write_bytes(b"\xef\xbb\xbfin the\r\n\r\nan er\n")
     flags = ("--json", "-n", "4")
@@ -150,9 +149,7 @@ def test_an_empty_file_is_no_prompt(quire: Program, tiny_package: Path, tmp_path
         run.assert_refused(2, "no prompt")
 
 
-def test_raw_and_token_ids_leave_the_chat_template_out(
-    quire: Program, tiny_package: Path
-) -> None:
+def test_raw_and_token_ids_leave_the_chat_template_out(quire: Program, tiny_package: Path) -> None:
     """The same ids by three ways in."""
     ids = json.loads(quire("tokenize", "-m", tiny_package, "in the").out)
     flags = ("--json", "-n", "6")

@@ -109,7 +109,7 @@ def test_sixteen_bit_weights_answer_like_the_rounded_model(
 def test_quantized_weights_answer_like_the_documented_arithmetic(
     quantize: str, quire: Program, store: PackageStore
 ) -> None:
-    """Against the operators in NumPy; a rounding that falls the other way stays within a few 1e-3."""
+    """Against the operators in NumPy; a rounding may fall the other way now and then."""
     config = SHAPES["head20_wider_than_hidden_gqa2_vocab333"]
     package = store.tiny(quantize, export={"quantize": quantize}, **config)
     prompts = random_prompts(333)[:9]
@@ -152,7 +152,7 @@ CONTINUATIONS = [
     "a",
     "<html>\n<head>",
     "Water boils at",
-    "It was a dark and stormy night. " * 25,
+    "It was a dark and stormy night. " * 15,
 ]
 
 
@@ -161,11 +161,11 @@ def test_the_real_model_in_fp32_answers_like_transformers(
 ) -> None:
     """Twenty prompts, chat and plain, in one batch."""
     prompts = [
-        {"messages": [{"role": "user", "content": text}], "max_tokens": 20, "logprobs": 20}
+        {"messages": [{"role": "user", "content": text}], "max_tokens": 16, "logprobs": 20}
         for text in QUESTIONS
     ]
     requests = prompts + [
-        {"token_ids": token_ids(quire, fp32_package, text), "max_tokens": 20, "logprobs": 20}
+        {"token_ids": token_ids(quire, fp32_package, text), "max_tokens": 16, "logprobs": 20}
         for text in CONTINUATIONS
     ]
     answers = quire.generate(fp32_package, requests)

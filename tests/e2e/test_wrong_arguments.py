@@ -43,7 +43,8 @@ WRONG = {
     "id past int32": (["generate", "-m", "PKG", "--token-ids", "99999999999"], "99999999999"),
     "prompt past the context": (["generate", "-m", "PKG", "--token-ids", "7" + ",7" * 600], "601"),
     "prompt past the cache": (
-        ["generate", "-m", "PKG", "--kv-blocks", "1", "--token-ids", "7" + ",7" * 40], "--kv-blocks",
+        ["generate", "-m", "PKG", "--kv-blocks", "1", "--token-ids", "7" + ",7" * 40],
+        "--kv-blocks",
     ),
     "device": (["generate", "-m", "PKG", "--device", "quantum", "x"], "quantum"),
     "kv dtype": (["generate", "-m", "PKG", "--kv-dtype", "int1", "x"], "int1"),
@@ -71,7 +72,8 @@ def test_a_wrong_argument_is_wrong_usage(name: str, quire: Program, tiny_package
 
 
 @pytest.mark.parametrize(
-    "text", [b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80", b"ok \xe2\x82"]
+    "text",
+    [b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80", b"ok \xe2\x82"],
 )
 def test_invalid_utf8_is_refused_wherever_it_comes_in(
     text: bytes, quire: Program, tiny_package: Path, tmp_path: Path
@@ -103,7 +105,8 @@ def test_input_files_that_cannot_be_read_are_named(
     "line",
     ['{"prompt"', "17", '"text"', "[]", "", '{"prompt": 5}', '{"prompt": "a", "n": 1e400}',
      '{"prompt": "a", "seed": "x"}', '{"prompt": "a", "prompt": "b"}', '{"token_ids": [1.5]}',
-     '{"token_ids": "1"}', '{"messages": [1]}', '{"messages": []}', '{"prompt": "a", "top_p": null}',
+     '{"token_ids": "1"}', '{"messages": [1]}', '{"messages": []}',
+     '{"prompt": "a", "top_p": null}',
      '{"prompt": "a", "logit_bias": {"x": 1}}', '{"prompt": "a", "bad_words": [[]]}',
      '{"prompt": "a", "max_tokens": 0}', '{"prompt": "a", "n": 999999}', "{}"],
 )  # fmt: skip
@@ -126,18 +129,14 @@ def test_a_long_prompt_in_a_file_fails_alone_and_says_why(
     """The message has the length and the limit."""
     long = json.dumps({"token_ids": [1] * 512})
     edge = json.dumps({"token_ids": [1] * 511, "max_tokens": 50, "ignore_eos": True})
-    run = quire(
-        "generate", "-m", tiny_package, "--file", "-", "--json", stdin=f"{long}\n{edge}\n"
-    )
+    run = quire("generate", "-m", tiny_package, "--file", "-", "--json", stdin=f"{long}\n{edge}\n")
     assert run.code == 1
     error, answer = run.json_lines()
     assert "512" in error["error"]["message"]
     assert len(answer["token_ids"]) == 1 and answer["finish_reason"] == "length"
 
 
-def test_lines_of_tokenize_and_detokenize_name_the_line(
-    quire: Program, tiny_package: Path
-) -> None:
+def test_lines_of_tokenize_and_detokenize_name_the_line(quire: Program, tiny_package: Path) -> None:
     """They are filters: the first bad line ends them."""
     for command, lines in (("tokenize", '"a"\nb\n'), ("detokenize", "[1]\n[-1]\n")):
         run = quire(command, "-m", tiny_package, "--lines", stdin=lines)
