@@ -13,7 +13,7 @@ from program import Program
 def test_bench_reports_every_field_and_a_batch_pays(quire: Program, default_package: Path) -> None:
     """No absolute speed is asserted: machines differ and this one may be busy."""
     run = quire("bench", "-m", default_package, "--json")
-    assert run.code == 0, run
+    assert run.code == 0 and run.err == "", run
     result = json.loads(run.out)
     assert set(result) == {"prefill_tok_s", "decode_tok_s", "load_ms", "rss_mib", "roofline"}
     assert set(result["prefill_tok_s"]) == {"128", "512"}
