@@ -11,10 +11,10 @@ namespace quire {
 namespace {
 
 // Prompt tokens that may run beside each decoding sequence, and beside few of them at least. A
-// prompt token costs about as much as a decoding sequence does in a large batch, so a mixed step
-// takes about three times as long as a pure one at most.
-constexpr int kPrefillTokensPerDecode = 2;
-constexpr int kMinPrefillTokens = 16;
+// prompt token costs less than a decoding sequence does, so a mixed step takes about three times as
+// long as a pure one at most.
+constexpr int kPrefillTokensPerDecode = 3;
+constexpr int kMinPrefillTokens = 32;
 
 ScheduledSequence schedule(const Sequence& sequence, int num_new) {
   const bool reaches_end = num_new == sequence.num_uncomputed_tokens();
@@ -87,6 +87,8 @@ void Scheduler::preempt(Sequence* sequence, StepPlan* plan) {
   add(sequence);
 }
 
+bool Scheduler::has_backlog() const { return 2 * num_waiting() > num_running() + 2; }
+
 int Scheduler::prefill_budget(const StepPlan& plan) const {
   const int left = options_.max_batch_tokens - plan.num_tokens;
   int num_decodes = 0;
@@ -98,7 +100,7 @@ int Scheduler::prefill_budget(const StepPlan& plan) const {
       num_prefill_tokens += scheduled.num_new;
     }
   }
-  if (num_decodes == 0) return left;
+  if (num_decodes == 0 || has_backlog()) return left;
   const int share = std::max(kMinPrefillTokens, kPrefillTokensPerDecode * num_decodes);
   return std::min(left, share - num_prefill_tokens);
 }

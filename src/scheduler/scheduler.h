@@ -20,7 +20,8 @@ namespace quire {
 //     tokens. The first that does not fit holds up those behind it, so that none is overtaken for
 //     ever.
 // Beside decoding sequences, prompts get a small share of a step only, which bounds how long a
-// stream waits for its next token.
+// stream waits for its next token. With a backlog, throughput comes first: prompts get all that is
+// left of the budget, so that the batch fills up.
 //
 // Knows no clock, thread, tensor or text. Not thread-safe; owned by the engine thread. The
 // sequences are the engine's and must outlive their stay here; the block manager must outlive the
@@ -60,6 +61,7 @@ class Scheduler {
   bool try_admit(Sequence* sequence);
   bool make_room_for_next_token(Sequence* sequence, StepPlan* plan);
   void preempt(Sequence* sequence, StepPlan* plan);
+  bool has_backlog() const;
   int prefill_budget(const StepPlan& plan) const;
 
   Options options_;

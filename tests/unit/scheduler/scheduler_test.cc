@@ -87,7 +87,15 @@ TEST_F(SchedulerTest, BesideDecodesAPromptGetsASmallShareOfTheStep) {
   add(3);
   step();
   add(100);
-  EXPECT_EQ(step().sequences, (Scheduled{{0, 3, 1, 1}, {1, 0, 16, 0}}));
+  EXPECT_EQ(step().sequences, (Scheduled{{0, 3, 1, 1}, {1, 0, 32, 0}}));
+}
+
+TEST_F(SchedulerTest, WithABacklogPromptsFillTheStep) {
+  start(64, {.max_batch_tokens = 50});
+  add(3);
+  step();
+  for (int i = 0; i < 3; ++i) add(40);
+  EXPECT_EQ(step().sequences, (Scheduled{{0, 3, 1, 1}, {1, 0, 40, 1}, {2, 0, 9, 0}}));
 }
 
 TEST_F(SchedulerTest, NoMoreSequencesRunThanThereAreSlots) {
