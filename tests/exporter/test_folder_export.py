@@ -105,7 +105,17 @@ def test_quantizing_reports_its_cost_and_measures_a_tolerance(
     if quantize == "int4":
         assert info["quantization"]["tensors"] == {"model.embed_tokens.weight": "int8"}
     golden = json.loads((package / "golden.json").read_text())
-    assert golden["tolerance"]["max_abs_logit_diff"] > 4e-4
+    tolerance = golden["tolerance"]
+    assert tolerance["min_gap"] == tolerance["max_abs_logit_diff"] >= 4e-4
+    assert info["quantization"]["activation_bits"] == 16
+
+    coarse = tmp_path / "coarse"
+    options = ExportOptions(quantize=quantize, activation_bits=8, progress=False)
+    assert export_model(tiny_folder, coarse, options).graph_difference.max_abs < 2e-4
+    info = json.loads((coarse / "model_info.json").read_text())
+    assert info["quantization"]["activation_bits"] == 8
+    wider = json.loads((coarse / "golden.json").read_text())["tolerance"]
+    assert wider["max_abs_logit_diff"] > 10 * tolerance["max_abs_logit_diff"]
 
 
 def test_cropping_cuts_tables_and_prompts(tiny_folder: Path, tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_every_value_survives(kind: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored[name], values, err_msg=name)
     info = json.loads((tmp_path / "package" / "model_info.json").read_text())
     kept = kind.lower() if kind in ("Q4_0", "Q4_1", "Q8_0") else "none"
-    assert info["quantization"] == {"default": kept, "tensors": {}}
+    activations = {} if kept == "none" else {"activation_bits": 16}
+    assert info["quantization"] == {"default": kept, "tensors": {}} | activations
     assert info["name"] == "tiny" and info["source"]["file"] == path.name
 
 
@@ -129,7 +130,14 @@ def test_mixed_types_stay_apart(tmp_path: Path) -> None:
             "model.layers.0.self_attn.v_proj.weight": "q8_0",
             "model.layers.0.mlp.up_proj.weight": "none",
         },
+        "activation_bits": 16,
     }
+    graph = onnx.load(tmp_path / "package" / "model.onnx", load_external_data=False).graph
+    for node in graph.node:
+        if node.op_type == "Linear":
+            attributes = {a.name: a.i for a in node.attribute}
+            wanted = 16 if attributes["bits"] in (4, 8) else None
+            assert attributes.get("activation_bits") == wanted, node.name
 
 
 def test_rope_factors_divide_the_frequencies(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def test_templates_inside_tokenizer_config_become_a_file(folder: Path) -> None:
         {"max_seq_len": 0},
         {"dtype": "fp8"},
         {"quantize": "int2"},
+        {"activation_bits": 12},
         {"source": "sft"},
     ],
 )
@@ -231,6 +232,7 @@ def test_a_longer_context_than_the_model_s_is_wrong_usage(folder: Path) -> None:
         (["x"], 2, "-o/--output"),
         (["x", "-o", "y", "--dtype", "fp8"], 2, "invalid choice"),
         (["x", "-o", "y", "--cache", "none"], 2, "--cache none is not available yet"),
+        (["x", "-o", "y", "--activation-bits", "4"], 2, "invalid choice"),
         (["x", "-o", "y", "--opset", "many"], 2, "invalid int value"),
         (["no-such-file", "-o", "{out}"], 3, "no-such-file does not exist"),
         (["{folder}", "-o", "{folder}"], 2, "is not empty"),

@@ -42,6 +42,7 @@ def test_weights_stay_as_small_as_the_file(package: Path) -> None:
     assert info["quantization"] == {
         "default": "q4_1",
         "tensors": {"model.embed_tokens.weight": "q8_0"},
+        "activation_bits": 16,
     }
     assert info["files"]["model.onnx.data"]["size"] < 100_000_000
     assert info["source"]["license"] == "apache-2.0"
