@@ -26,7 +26,7 @@ def test_bench_reports_every_field_and_a_batch_pays(quire: Program, default_pack
     assert all(number > 0 for number in numbers), result
     assert result["roofline"]["prefill_share"] < 1.2 and result["rss_mib"] > 50
     print(json.dumps(result))
-    assert result["decode_tok_s"]["32"] > result["decode_tok_s"]["1"]
+    assert result["decode_tok_s"]["32"] > 1.5 * result["decode_tok_s"]["1"]
 
 
 def test_good_packages_verify(quire: Program, tiny_package: Path, default_package: Path) -> None:
