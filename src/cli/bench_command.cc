@@ -73,7 +73,6 @@ Result<double> measure_prefill(int num_prompt, int vocab, std::mt19937* random, 
   return num_prompt / seconds_since(start);
 }
 
-// step.
 Result<double> measure_decode(int num_streams, int vocab, std::mt19937* random, Llm* llm) {
   std::vector<std::uint64_t> ids;
   for (int i = 0; i < num_streams; ++i) {
