@@ -23,6 +23,7 @@
 extern "C" {
 #endif
 
+/* NOLINTBEGIN(modernize-use-using): this is C. */
 typedef struct quire_llm quire_llm;
 
 /* What every function returns; quire_last_error() has the sentence. */
@@ -66,6 +67,7 @@ typedef struct quire_event {
   const char* finish_reason; /* "stop", "length", "cancelled", "error"; "" while not finished */
   const char* error;         /* why the request failed; "" otherwise */
 } quire_event;
+/* NOLINTEND(modernize-use-using) */
 
 quire_options quire_default_options(void);
 quire_sampling_params quire_default_sampling_params(void);

@@ -43,6 +43,7 @@ struct Answers {
 Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags, bool chat) {
   const PromptFormat format{.chat = chat && !flags.raw, .token_ids = flags.token_ids};
   std::vector<SourcedPrompt> prompts;
+  prompts.reserve(flags.prompts.size());
   for (const std::string& text : flags.prompts) {
     prompts.push_back(prompt_from_text(text, format, flags.params));
   }

@@ -27,6 +27,7 @@ double best_seconds(int num_threads, const std::function<void(int)>& body) {
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     const auto start = std::chrono::steady_clock::now();
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<std::size_t>(num_threads));
     for (int i = 0; i < num_threads; ++i) threads.emplace_back(body, i);
     for (std::thread& thread : threads) thread.join();
     best = std::min(

@@ -97,7 +97,7 @@ Status advance(Sample* sample, std::span<float> logits) {
 void record_prompt_logprobs(Sample* sample, std::span<const float> logits, int num_rows) {
   Sequence& sequence = sample->sequence;
   const std::size_t vocab = logits.size() / static_cast<std::size_t>(num_rows);
-  const int num_top = *sample->generation->request.params.prompt_logprobs;
+  const int num_top = sample->generation->request.params.prompt_logprobs.value_or(0);
   std::vector<TokenLogprobs>* recorded = &sample->generation->output.prompt_logprobs;
   const int first = sequence.num_computed_tokens - num_rows;
   for (int row = 0; row < num_rows; ++row) {

@@ -126,13 +126,13 @@ Result<std::vector<TokenId>> Llm::tokenize(const Prompt& prompt) const {
     ids.insert(ids.end(), text_ids.begin(), text_ids.end());
     return ids;
   }
-  if (!impl_->chat_format) {
+  const std::optional<ChatFormat>& chat_format = impl_->chat_format;
+  if (!chat_format) {
     return invalid_argument("this package has no chat template; give prompts as plain text");
   }
-  const ChatFormat& format = *impl_->chat_format;
-  QUIRE_ASSIGN(
-      const std::vector<TextSpan> spans,
-      format.chat_template.render(std::get<std::vector<ChatMessage>>(prompt), format.options));
+  QUIRE_ASSIGN(const std::vector<TextSpan> spans,
+               chat_format->chat_template.render(std::get<std::vector<ChatMessage>>(prompt),
+                                                 chat_format->options));
   return impl_->tokenizer->encode_spans(spans);
 }
 
