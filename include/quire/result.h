@@ -56,9 +56,9 @@ class [[nodiscard]] Result {
 #define QUIRE_CONCAT_(a, b) QUIRE_CONCAT_INNER_(a, b)
 
 // QUIRE_ASSIGN(auto ids, encode(text)): the value of a Result, or return its failure.
-#define QUIRE_ASSIGN(target, expr)                         \
-  auto QUIRE_CONCAT_(quire_result_, __LINE__) = (expr);    \
-  if (!QUIRE_CONCAT_(quire_result_, __LINE__))             \
-    return QUIRE_CONCAT_(quire_result_, __LINE__).error(); \
+#define QUIRE_ASSIGN(target, expr)                                                            \
+  auto QUIRE_CONCAT_(quire_result_, __LINE__) = (expr);                                       \
+  if (!QUIRE_CONCAT_(quire_result_, __LINE__))                                                \
+    return QUIRE_CONCAT_(quire_result_, __LINE__).error();                                    \
   /* A declaration cannot stand in parentheses. NOLINTNEXTLINE(bugprone-macro-parentheses) */ \
   target = *std::move(QUIRE_CONCAT_(quire_result_, __LINE__))
