@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kMinParallelWork = 100'000;
 
 // Tokens whose keys and values one piece of work writes.
-constexpr std::int64_t kTokensOfWrite = 32;
+constexpr std::int64_t kTokensOfWrite = 8;
 
 // Tokens of one step and positions of a sequence; keeps every product of sizes below 2^63.
 constexpr std::int64_t kMaxTokens = std::int64_t{1} << 31;

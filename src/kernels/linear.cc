@@ -18,6 +18,11 @@ constexpr std::int64_t kMinParallelWork = 100'000;
 // Rows of one work item: enough to use the weights well, few enough to share out.
 constexpr std::int64_t kItemRows = 128;
 
+// Few rows go through several column tiles at a time. More keep a thread busy with fewer, and work
+// cut finer lets the threads end together.
+constexpr std::int64_t kFewRows = 4;
+constexpr std::int64_t kManyRowsColumns = 2;
+
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 bool is_quantized(WeightType type) {
@@ -187,17 +192,15 @@ Status linear(const KernelContext& context,
         quantizer, panels, [&](std::int64_t panel, int) { table.quantize_panel(call, panel); });
   }
   const std::int64_t tiles = divide_up(weights.n_, kColumnTile);
-  const std::int64_t groups = divide_up(tiles, table.tile_columns);
+  const std::int64_t columns = rows > kFewRows ? kManyRowsColumns : table.tile_columns;
+  const std::int64_t groups = divide_up(tiles, columns);
   const std::int64_t item_panels = kItemRows / table.panel_rows;
   const std::int64_t row_items = divide_up(panels, item_panels);
   for_each_item(executor, groups * row_items, [&](std::int64_t item, int) {
-    const std::int64_t tile = item / row_items * table.tile_columns;
+    const std::int64_t tile = item / row_items * columns;
     const std::int64_t panel = item % row_items * item_panels;
-    table.linear(call,
-                 tile,
-                 std::min(tile + table.tile_columns, tiles),
-                 panel,
-                 std::min(panel + item_panels, panels));
+    table.linear(
+        call, tile, std::min(tile + columns, tiles), panel, std::min(panel + item_panels, panels));
   });
   return ok_status();
 }
