@@ -1,5 +1,13 @@
 #include "kernels/isa.h"
 
+#if defined(QUIRE_KERNELS_X86)
+#include <cpuid.h>
+#endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <array>
 #include <cstdlib>
 #include <string>
@@ -7,12 +15,35 @@
 namespace quire::kernels {
 namespace {
 
-constexpr std::array<Isa, 3> kBestFirst = {Isa::kAvx512Vnni, Isa::kAvx2, Isa::kPortable};
+constexpr std::array<Isa, 4> kBestFirst = {Isa::kAmx, Isa::kAvx512Vnni, Isa::kAvx2, Isa::kPortable};
+
+#if defined(QUIRE_KERNELS_X86)
+// Whether the processor has 8-bit tiles and Linux gives them to this process.
+bool amx_permitted() {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr unsigned kTile = 1U << 24U;
+  constexpr unsigned kInt8 = 1U << 25U;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if ((edx & kTile) == 0 || (edx & kInt8) == 0) return false;
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 
 }  // namespace
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
+    case Isa::kAmx:
+      return "amx";
     case Isa::kAvx512Vnni:
       return "avx512";
     case Isa::kAvx2:
@@ -33,6 +64,7 @@ bool isa_supported(Isa isa) {
                       __builtin_cpu_supports("avx512vnni");
   if (isa == Isa::kAvx2) return avx2;
   if (isa == Isa::kAvx512Vnni) return avx2 && avx512;
+  if (isa == Isa::kAmx) return avx2 && avx512 && amx_permitted();
 #endif
   return isa == Isa::kPortable;
 }
@@ -48,7 +80,7 @@ Result<Isa> choose_isa(std::string_view forced) {
     }
   }
   return invalid_argument("QUIRE_ISA=" + std::string(forced.substr(0, 32)) +
-                          " is unknown; use portable, avx2 or avx512");
+                          " is unknown; use portable, avx2, avx512 or amx");
 }
 
 Result<Isa> choose_isa_from_environment() {

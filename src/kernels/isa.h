@@ -12,12 +12,14 @@ enum class Isa {
   kPortable,    // plain C++, any machine
   kAvx2,        // x86 with AVX2, FMA and F16C
   kAvx512Vnni,  // x86 with AVX-512 F, BW, DQ, VL and VNNI
+  kAmx,         // the same with AMX tiles for the largest products: faster, equal bits
 };
 
-// The stable name, as QUIRE_ISA spells it: "portable", "avx2", "avx512".
+// The stable name, as QUIRE_ISA spells it: "portable", "avx2", "avx512", "amx".
 std::string_view isa_name(Isa isa);
 
-// Whether this build has the path and this processor can run it.
+// Whether this build has the path and this processor can run it. Asking for kAmx also asks the
+// operating system to let this process use the tiles, which is needed once and stays.
 bool isa_supported(Isa isa);
 
 // The path named by `forced`, or the best supported one when `forced` is empty. Fails with

@@ -87,6 +87,7 @@ const KernelTable& portable_kernels();
 #if defined(QUIRE_KERNELS_X86)
 const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
+const KernelTable& amx_kernels();
 #endif
 
 }  // namespace quire::kernels

@@ -26,7 +26,7 @@ PeakRun run_portable(std::int64_t rounds) {
 
 PeakLoops loops_of(Isa isa) {
 #if defined(QUIRE_KERNELS_X86)
-  if (isa == Isa::kAvx512Vnni) return avx512_peak_loops();
+  if (isa == Isa::kAvx512Vnni || isa == Isa::kAmx) return avx512_peak_loops();
   if (isa == Isa::kAvx2) return avx2_peak_loops();
 #endif
   return isa == Isa::kPortable ? portable_peak_loops() : PeakLoops{};

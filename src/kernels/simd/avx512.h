@@ -106,17 +106,20 @@ struct Avx512 {
     }
   }
 
-  // The weights are unpacked once, for the high bytes and for the low ones.
+  // acc[r] += 256 * (weights * high bytes) + weights * low bytes, at most 32 * 255 * 32639 and so
+  // exact. Two sums a row, because with one the processor waits for it.
   template <int R>
   static void dot_4bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
     const I nibble = _mm512_set1_epi8(15);
-    I weights[8];
+    I high[R];
+    for (int r = 0; r < R; ++r) high[r] = _mm512_setzero_si512();
+#pragma GCC unroll 4
     for (int g = 0; g < 4; ++g) {
       const I both = _mm512_loadu_si512(w + 64 * g);
-      weights[g] = _mm512_and_si512(both, nibble);
-      weights[g + 4] = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+      add_wide<R>(high, acc, _mm512_and_si512(both, nibble), x, g);
+      add_wide<R>(high, acc, _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble), x, g + 4);
     }
-    dot_wide<R>(acc, weights, x);
+    for (int r = 0; r < R; ++r) acc[r] = addi(acc[r], _mm512_slli_epi32(high[r], 8));
   }
 
   template <int R>
@@ -133,30 +136,22 @@ struct Avx512 {
   template <int R>
   static void dot_8bit_wide(I (&acc)[R], const std::uint8_t* w, const std::int8_t (*x)[64]) {
     const I offset = _mm512_set1_epi8(-128);
-    I weights[8];
+    I high[R];
+    for (int r = 0; r < R; ++r) high[r] = _mm512_setzero_si512();
+#pragma GCC unroll 8
     for (int g = 0; g < 8; ++g) {
-      weights[g] = _mm512_xor_si512(_mm512_loadu_si512(w + 64 * g), offset);
+      add_wide<R>(high, acc, _mm512_xor_si512(_mm512_loadu_si512(w + 64 * g), offset), x, g);
     }
-    dot_wide<R>(acc, weights, x);
+    for (int r = 0; r < R; ++r) acc[r] = addi(acc[r], _mm512_slli_epi32(high[r], 8));
   }
 
  private:
-  // acc[r] += 256 * (weights * high bytes) + weights * low bytes. At most 32 * 255 * 32639, and so
-  // exact.
+  // Four elements of sixteen columns, from element 4 * g on, times both bytes of the activations.
   template <int R>
-  static void dot_wide(I (&acc)[R], const I (&weights)[8], const std::int8_t (*x)[64]) {
-    I high[R];
-    for (int r = 0; r < R; ++r) high[r] = _mm512_setzero_si512();
-    for (int g = 0; g < 8; ++g) {
-      for (int r = 0; r < R; ++r) {
-        high[r] = _mm512_dpbusd_epi32(high[r], weights[g], four_bytes(x[r] + 4 * g));
-      }
-    }
-    for (int r = 0; r < R; ++r) acc[r] = addi(acc[r], _mm512_slli_epi32(high[r], 8));
-    for (int g = 0; g < 8; ++g) {
-      for (int r = 0; r < R; ++r) {
-        acc[r] = _mm512_dpbusd_epi32(acc[r], weights[g], four_bytes(x[r] + 32 + 4 * g));
-      }
+  static void add_wide(I (&high)[R], I (&low)[R], I weights, const std::int8_t (*x)[64], int g) {
+    for (int r = 0; r < R; ++r) {
+      high[r] = _mm512_dpbusd_epi32(high[r], weights, four_bytes(x[r] + 4 * g));
+      low[r] = _mm512_dpbusd_epi32(low[r], weights, four_bytes(x[r] + 32 + 4 * g));
     }
   }
   static __mmask16 lanes_below(int n) { return static_cast<__mmask16>((1U << n) - 1U); }
