@@ -20,7 +20,8 @@ struct ModelSpec {
 // One step: the new tokens of B sequences on one flat axis of T tokens, no padding. Views into the
 // caller's memory, valid during run().
 struct ModelInput {
-  std::span<const TokenId> token_ids;                         // [T]
+  std::span<const TokenId> token_ids;     // [T]
+  std::span<const TokenId> previous_ids;  // [T]: the token before each in its sequence, -1: none
   std::span<const std::int32_t> cumulative_sequence_lengths;  // [B+1]: where each sequence begins
   std::span<const std::int32_t> past_sequence_lengths;  // [B]: its tokens already in the cache
   std::span<const std::int32_t> block_table;            // [B, max_blocks], row-major, -1: unused

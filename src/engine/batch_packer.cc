@@ -16,6 +16,8 @@ PackedBatch::PackedBatch(const std::vector<ScheduledSequence>& scheduled,
     const Sequence& sequence = find(s.id);
     const auto first = sequence.token_ids.begin() + s.num_past;
     token_ids_.insert(token_ids_.end(), first, first + s.num_new);
+    previous_ids_.push_back(s.num_past == 0 ? kNoToken : *(first - 1));
+    previous_ids_.insert(previous_ids_.end(), first, first + s.num_new - 1);
     const auto end = static_cast<std::int32_t>(token_ids_.size());
     cumulative_sequence_lengths_.push_back(end);
     past_sequence_lengths_.push_back(s.num_past);
@@ -29,6 +31,7 @@ PackedBatch::PackedBatch(const std::vector<ScheduledSequence>& scheduled,
 
 ModelInput PackedBatch::input() const {
   return {.token_ids = token_ids_,
+          .previous_ids = previous_ids_,
           .cumulative_sequence_lengths = cumulative_sequence_lengths_,
           .past_sequence_lengths = past_sequence_lengths_,
           .block_table = block_table_,

@@ -14,6 +14,7 @@ namespace quire {
 // A step's input as the runner takes it: the tokens of all sequences on one flat axis.
 //
 //   token_ids   [ a a a | b | c c ]     three sequences with 3, 1 and 2 new tokens
+//   previous    [ - a a | x | y c ]     the token before each, which may be in the cache already
 //   cumulative  [ 0       3   4     6 ]
 //   logits      row 2, row 3, row 5     the last token of each, if its logits are wanted
 //
@@ -30,6 +31,7 @@ class PackedBatch {
 
  private:
   std::vector<TokenId> token_ids_;
+  std::vector<TokenId> previous_ids_;
   std::vector<std::int32_t> cumulative_sequence_lengths_;
   std::vector<std::int32_t> past_sequence_lengths_;
   std::vector<std::int32_t> block_table_;

@@ -65,6 +65,7 @@ Status FakeRunner::run_sequence(const ModelInput& input,
   const auto begin = static_cast<std::size_t>(input.cumulative_sequence_lengths[index]);
   const auto end = static_cast<std::size_t>(input.cumulative_sequence_lengths[index + 1]);
   std::uint64_t hash = kHashStart;
+  TokenId previous = kNoToken;
   for (std::size_t position = 0; position < past + end - begin; ++position) {
     const std::int32_t block =
         position / block_size < table.size() ? table[position / block_size] : -1;
@@ -73,7 +74,14 @@ Status FakeRunner::run_sequence(const ModelInput& input,
                             std::to_string(position));
     }
     TokenId& slot = cache_[static_cast<std::size_t>(block) * block_size + position % block_size];
-    if (position >= past) slot = input.token_ids[begin + position - past];
+    if (position >= past) {
+      const std::size_t row = begin + position - past;
+      if (input.previous_ids[row] != previous) {
+        return internal_error("the wrong token stands before position " + std::to_string(position));
+      }
+      slot = input.token_ids[row];
+    }
+    previous = slot;
     hash = mix(hash, static_cast<std::uint64_t>(slot));
     if (position >= past) hashes->push_back(hash);
   }

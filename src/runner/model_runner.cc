@@ -29,10 +29,13 @@ Result<std::vector<float>> ModelRunner::forward(std::span<const TokenId> ids) {
   std::iota(blocks.begin(), blocks.end(), 0);
   std::vector<std::int64_t> rows(ids.size());
   std::iota(rows.begin(), rows.end(), 0);
+  std::vector<TokenId> previous = {kNoToken};
+  previous.insert(previous.end(), ids.begin(), ids.end() - 1);
   const std::vector<std::int32_t> cumulative = {0, static_cast<std::int32_t>(ids.size())};
   const std::vector<std::int32_t> past = {0};
   std::vector<float> logits;
   QUIRE_TRY(run({.token_ids = ids,
+                 .previous_ids = previous,
                  .cumulative_sequence_lengths = cumulative,
                  .past_sequence_lengths = past,
                  .block_table = blocks,

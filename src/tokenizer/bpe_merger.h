@@ -27,8 +27,6 @@ struct BpeRules {
   bool fuse_unknown = false;  // one unknown token for a run of such bytes
 };
 
-inline constexpr TokenId kNoToken = -1;
-
 // Applies merges to the bytes of one word, lowest rank first and leftmost among equals, as the
 // reference does. Immutable, so usable from any thread.
 class BpeMerger {

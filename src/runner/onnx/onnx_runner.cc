@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -56,6 +57,11 @@ constexpr std::array<StepInput, 5> kStepInputs = {{
     {"block_table", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
     {"logits_indices", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
 }};
+// What only some graphs have: learned positions, and nanochat's mixing with the token before.
+constexpr std::array<StepInput, 2> kOptionalInputs = {{
+    {"position_ids", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
+    {"previous_ids", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
+}};
 
 template <typename T>
 Ort::Value tensor_over(std::span<const T> data, std::vector<std::int64_t> shape) {
@@ -82,6 +88,7 @@ class OnnxRunner final : public ModelRunner {
   Status check_step_input(const std::string& name, std::size_t index);
   Status bind_inputs();
   Status probe();
+  void widen_ids(const ModelInput& input);
 
   ModelPackage package_;
   EngineOptions options_;
@@ -93,7 +100,11 @@ class OnnxRunner final : public ModelRunner {
   std::vector<std::string> cache_names_;
   std::vector<std::span<const std::uint8_t>> caches_;
   std::vector<const char*> input_names_;
-  std::vector<std::int64_t> input_ids_;  // the step's ids, widened
+  bool has_position_ids_ = false;
+  bool has_previous_ids_ = false;
+  std::vector<std::int64_t> input_ids_;     // the step's ids, widened
+  std::vector<std::int64_t> position_ids_;  // likewise, if the graph wants them
+  std::vector<std::int64_t> previous_ids_;
 };
 
 Status OnnxRunner::open() {
@@ -131,12 +142,18 @@ Status OnnxRunner::open() {
 }
 
 Status OnnxRunner::check_step_input(const std::string& name, std::size_t index) {
-  for (const StepInput& known : kStepInputs) {
+  std::vector<StepInput> known_inputs(kStepInputs.begin(), kStepInputs.end());
+  known_inputs.insert(known_inputs.end(), kOptionalInputs.begin(), kOptionalInputs.end());
+  for (const StepInput& known : known_inputs) {
     if (name != known.name) continue;
     const auto type =
         session_->GetInputTypeInfo(index).GetTensorTypeAndShapeInfo().GetElementType();
-    if (type == known.type) return ok_status();
-    return bad_model("the graph's input " + name + " has the wrong element type");
+    if (type != known.type) {
+      return bad_model("the graph's input " + name + " has the wrong element type");
+    }
+    has_position_ids_ |= name == "position_ids";
+    has_previous_ids_ |= name == "previous_ids";
+    return ok_status();
   }
   if (name.starts_with("key_cache.") || name.starts_with("value_cache.")) return ok_status();
   return bad_model("the graph has the input \"" + name + "\", which paged graphs do not have");
@@ -148,7 +165,8 @@ Status OnnxRunner::check_graph() {
   for (std::size_t i = 0; i < num_inputs; ++i) {
     QUIRE_TRY(check_step_input(session_->GetInputNameAllocated(i, allocator).get(), i));
   }
-  const std::size_t expected = kStepInputs.size() + 2 * package_.cache_layers.size();
+  const std::size_t expected = kStepInputs.size() + 2 * package_.cache_layers.size() +
+                               (has_position_ids_ ? 1 : 0) + (has_previous_ids_ ? 1 : 0);
   if (num_inputs != expected) {
     return bad_model("the graph has " + std::to_string(num_inputs) + " inputs instead of " +
                      std::to_string(expected) + " for " +
@@ -219,6 +237,8 @@ Status OnnxRunner::allocate_cache(kernels::KvDtype dtype) {
 Status OnnxRunner::bind_inputs() {
   for (const StepInput& input : kStepInputs) input_names_.push_back(input.name);
   for (const std::string& name : cache_names_) input_names_.push_back(name.c_str());
+  if (has_position_ids_) input_names_.push_back("position_ids");
+  if (has_previous_ids_) input_names_.push_back("previous_ids");
   return ok_status();
 }
 
@@ -227,6 +247,7 @@ Status OnnxRunner::bind_inputs() {
 // model now and not a failure in the middle of somebody's answer.
 Status OnnxRunner::probe() {
   const std::vector<TokenId> ids = {0};
+  const std::vector<TokenId> previous = {package_.max_seq_len == 1 ? kNoToken : 0};
   const std::vector<std::int32_t> cumulative = {0, 1};
   const std::vector<std::int32_t> past = {package_.max_seq_len - 1};
   const int max_blocks = (package_.max_seq_len + options_.block_size - 1) / options_.block_size;
@@ -234,6 +255,7 @@ Status OnnxRunner::probe() {
   const std::vector<std::int64_t> rows = {0};
   std::vector<float> logits;
   const Status status = run({.token_ids = ids,
+                             .previous_ids = previous,
                              .cumulative_sequence_lengths = cumulative,
                              .past_sequence_lengths = past,
                              .block_table = blocks,
@@ -246,11 +268,23 @@ Status OnnxRunner::probe() {
       " does not fit model_info.json (cache_layers, max_seq_len, vocab_size): " + status.message());
 }
 
+void OnnxRunner::widen_ids(const ModelInput& input) {
+  input_ids_.assign(input.token_ids.begin(), input.token_ids.end());
+  previous_ids_.assign(input.previous_ids.begin(), input.previous_ids.end());
+  if (!has_position_ids_) return;
+  position_ids_.resize(input.token_ids.size());
+  for (std::size_t i = 0; i < input.past_sequence_lengths.size(); ++i) {
+    const auto begin = position_ids_.begin() + input.cumulative_sequence_lengths[i];
+    const auto end = position_ids_.begin() + input.cumulative_sequence_lengths[i + 1];
+    std::iota(begin, end, std::int64_t{input.past_sequence_lengths[i]});
+  }
+}
+
 Status OnnxRunner::run(const ModelInput& input, std::vector<float>* logits) {
   const auto num_tokens = static_cast<std::int64_t>(input.token_ids.size());
   const auto num_sequences = static_cast<std::int64_t>(input.past_sequence_lengths.size());
   const auto num_rows = static_cast<std::int64_t>(input.logits_indices.size());
-  input_ids_.assign(input.token_ids.begin(), input.token_ids.end());
+  widen_ids(input);
   logits->resize(input.logits_indices.size() * static_cast<std::size_t>(spec_.vocab_size));
   try {
     std::vector<Ort::Value> values;
@@ -263,6 +297,10 @@ Status OnnxRunner::run(const ModelInput& input, std::vector<float>* logits) {
       const auto bytes = static_cast<std::int64_t>(cache.size());
       values.push_back(tensor_over(cache, {spec_.num_kv_blocks, bytes / spec_.num_kv_blocks}));
     }
+    if (has_position_ids_)
+      values.push_back(tensor_over(std::span<const std::int64_t>(position_ids_), {num_tokens}));
+    if (has_previous_ids_)
+      values.push_back(tensor_over(std::span<const std::int64_t>(previous_ids_), {num_tokens}));
     Ort::Value output = tensor_over(std::span<const float>(*logits), {num_rows, spec_.vocab_size});
     const char* output_name = "logits";
     session_->Run(Ort::RunOptions(nullptr),

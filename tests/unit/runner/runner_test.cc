@@ -32,9 +32,11 @@ TEST(FakeRunnerTest, AWrongBlockTableChangesTheAnswer) {
   const std::vector<std::int32_t> cumulative = {0, 1};
   const std::vector<std::int32_t> past = {5};
   const std::vector<std::int64_t> rows = {0};
-  const auto run_with = [&](std::vector<std::int32_t> table) {
+  const auto run_with = [&](std::vector<std::int32_t> table, TokenId before) {
+    const std::vector<TokenId> previous = {before};
     std::vector<float> logits;
     const Status status = runner.run({.token_ids = next,
+                                      .previous_ids = previous,
                                       .cumulative_sequence_lengths = cumulative,
                                       .past_sequence_lengths = past,
                                       .block_table = table,
@@ -45,8 +47,31 @@ TEST(FakeRunnerTest, AWrongBlockTableChangesTheAnswer) {
     return logits;
   };
   const auto expected = FakeRunner::expected_logits(std::vector<TokenId>{1, 2, 3, 4, 5, 6}, 11);
-  EXPECT_EQ(run_with({0, 1}), expected);
-  EXPECT_NE(run_with({1, 0}), expected);
+  EXPECT_EQ(run_with({0, 1}, 5), expected);
+  EXPECT_NE(run_with({1, 0}, 1), expected);
+}
+
+TEST(FakeRunnerTest, AWrongPreviousTokenFails) {
+  FakeRunner runner(kSpec);
+  const std::vector<TokenId> ids = {3, 4};
+  const std::vector<std::int32_t> cumulative = {0, 2};
+  const std::vector<std::int32_t> past = {0};
+  const std::vector<std::int32_t> table = {0};
+  const std::vector<std::int64_t> rows = {1};
+  const auto run_with = [&](std::vector<TokenId> previous) {
+    std::vector<float> logits;
+    return runner.run({.token_ids = ids,
+                       .previous_ids = previous,
+                       .cumulative_sequence_lengths = cumulative,
+                       .past_sequence_lengths = past,
+                       .block_table = table,
+                       .max_blocks = 1,
+                       .logits_indices = rows},
+                      &logits);
+  };
+  EXPECT_TRUE(run_with({kNoToken, 3}).ok());
+  EXPECT_FALSE(run_with({3, 3}).ok());
+  EXPECT_FALSE(run_with({kNoToken, 4}).ok());
 }
 
 TEST(ModelRunnerTest, ForwardRefusesWhatTheModelCannotTake) {
