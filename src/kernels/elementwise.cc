@@ -1,5 +1,6 @@
 #include "kernels/elementwise.h"
 
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -92,21 +93,54 @@ Status rms_norm(const KernelContext& context,
   return ok_status();
 }
 
-Status swiglu(const KernelContext& context,
-              std::span<const float> x,
-              std::int64_t width,
-              std::span<float> y) {
-  const auto size = static_cast<std::int64_t>(y.size());
-  if (width < 1 || size % width != 0 || x.size() / 2 != y.size() || x.size() % 2 != 0) {
-    return invalid_argument("swiglu: x must be [rows, 2 * width] and y [rows, width]");
+Status layer_norm(const KernelContext& context,
+                  std::span<const float> x,
+                  std::span<const float> weight,
+                  std::span<const float> bias,
+                  float epsilon,
+                  std::span<float> y) {
+  if (weight.empty() || x.size() % weight.size() != 0 || y.size() != x.size() ||
+      (!bias.empty() && bias.size() != weight.size())) {
+    return invalid_argument("layer_norm: x and y must be [rows, K], weight and bias [K]");
   }
-  SwiGluCall call;
+  LayerNormCall call;
+  call.x = x.data();
+  call.weight = weight.data();
+  call.bias = bias.empty() ? nullptr : bias.data();
+  call.y = y.data();
+  call.k = static_cast<std::int64_t>(weight.size());
+  call.epsilon = epsilon;
+  const KernelTable& table = kernel_table(context.isa);
+  for_each_rows(context,
+                static_cast<std::int64_t>(x.size()) / call.k,
+                call.k,
+                [&](std::int64_t begin, std::int64_t end) { table.layer_norm(call, begin, end); });
+  return ok_status();
+}
+
+Status activate(const KernelContext& context,
+                const ActivationParams& params,
+                std::span<const float> x,
+                std::int64_t width,
+                std::span<float> y) {
+  const auto size = static_cast<std::int64_t>(y.size());
+  const std::size_t parts = params.gated ? 2 : 1;
+  if (width < 1 || size % width != 0 || x.size() / parts != y.size() || x.size() % parts != 0) {
+    return invalid_argument("activate: y must be [rows, width] and x as wide, or twice if gated");
+  }
+  if (params.kind == ActivationKind::kSoftCap && !(params.cap > 0 && std::isfinite(params.cap))) {
+    return invalid_argument("activate: cap must be a positive number");
+  }
+  ActivationCall call;
+  call.kind = params.kind;
+  call.gated = params.gated;
   call.x = x.data();
   call.y = y.data();
   call.width = width;
+  call.cap = params.cap;
   const KernelTable& table = kernel_table(context.isa);
   for_each_rows(context, size / width, width, [&](std::int64_t begin, std::int64_t end) {
-    table.swiglu(call, begin, end);
+    table.activate(call, begin, end);
   });
   return ok_status();
 }

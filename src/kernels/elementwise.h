@@ -4,6 +4,7 @@
 #include <span>
 
 #include "kernels/kernel_context.h"
+#include "kernels/kernel_table.h"
 #include "kernels/linear.h"
 
 namespace quire::kernels {
@@ -18,11 +19,27 @@ Status rms_norm(const KernelContext& context,
                 float epsilon,
                 std::span<float> y);
 
-// x is rows of [gate, up], `width` elements each; y is rows of silu(gate) * up.
-Status swiglu(const KernelContext& context,
-              std::span<const float> x,
-              std::int64_t width,
-              std::span<float> y);
+// y = (x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias; `bias` may be empty.
+Status layer_norm(const KernelContext& context,
+                  std::span<const float> x,
+                  std::span<const float> weight,
+                  std::span<const float> bias,
+                  float epsilon,
+                  std::span<float> y);
+
+// What `activate` computes: y = f(x), or gated f(gate) * up where x is rows of [gate, up].
+struct ActivationParams {
+  ActivationKind kind = ActivationKind::kSilu;
+  bool gated = false;
+  float cap = 0;  // of kSoftCap: finite and above zero
+};
+
+// y is rows of `width` elements.
+Status activate(const KernelContext& context,
+                const ActivationParams& params,
+                std::span<const float> x,
+                std::int64_t width,
+                std::span<float> y);
 
 // Rows `ids` of `weights`, which check_weights() has passed, dequantized into y [ids.size(), k]. An
 // id outside [0, n) is an error and nothing is written.

@@ -36,27 +36,36 @@ void rms_norm_rows(const RmsNormCall& call, std::int64_t row_begin, std::int64_t
   }
 }
 
-// silu(gate) * up = gate / (1 + exp(-gate)) * up
+// Two passes: the mean, then the squared distances from it, both in sixteen lanes as above.
 template <typename V>
-typename V::F gated(typename V::F gate, typename V::F up) {
-  const typename V::F denominator = V::add(V::set1(1.0F), simd::exp<V>(V::sub(V::zero(), gate)));
-  return V::mul(V::div(gate, denominator), up);
-}
-
-template <typename V>
-void swiglu_rows(const SwiGluCall& call, std::int64_t row_begin, std::int64_t row_end) {
-  const std::int64_t whole = call.width / V::kLanes * V::kLanes;
-  const int rest = static_cast<int>(call.width - whole);
+void layer_norm_rows(const LayerNormCall& call, std::int64_t row_begin, std::int64_t row_end) {
+  using F = typename V::F;
+  const std::int64_t whole = call.k / V::kLanes * V::kLanes;
+  const int rest = static_cast<int>(call.k - whole);
+  const auto count = static_cast<float>(call.k);
   for (std::int64_t row = row_begin; row < row_end; ++row) {
-    const float* gate = call.x + row * 2 * call.width;
-    const float* up = gate + call.width;
-    float* y = call.y + row * call.width;
+    const float* x = call.x + row * call.k;
+    float* y = call.y + row * call.k;
+    F sum = V::zero();
+    for (std::int64_t i = 0; i < whole; i += V::kLanes) sum = V::add(sum, V::load(x + i));
+    if (rest > 0) sum = V::add(sum, V::load_n(x + whole, rest));
+    const F mean = V::set1(V::reduce_add(sum) / count);
+    F squares = V::zero();
     for (std::int64_t i = 0; i < whole; i += V::kLanes) {
-      V::store(y + i, gated<V>(V::load(gate + i), V::load(up + i)));
+      const F distance = V::sub(V::load(x + i), mean);
+      squares = V::fma(distance, distance, squares);
     }
     if (rest > 0) {
-      V::store_n(
-          y + whole, rest, gated<V>(V::load_n(gate + whole, rest), V::load_n(up + whole, rest)));
+      const F distance =
+          V::keep_lanes(V::sub(V::load_n(x + whole, rest), mean), 0, rest, V::zero());
+      squares = V::fma(distance, distance, squares);
+    }
+    const F factor = V::set1(1.0F / V::sqrt(V::reduce_add(squares) / count + call.epsilon));
+    for (std::int64_t i = 0; i < call.k; i += V::kLanes) {
+      const int lanes = i < whole ? V::kLanes : rest;
+      const F unit = V::mul(V::sub(V::load_n(x + i, lanes), mean), factor);
+      const F bias = call.bias == nullptr ? V::zero() : V::load_n(call.bias + i, lanes);
+      V::store_n(y + i, lanes, V::fma(unit, V::load_n(call.weight + i, lanes), bias));
     }
   }
 }

@@ -54,10 +54,34 @@ struct RmsNormCall {
   float epsilon = 0;
 };
 
-struct SwiGluCall {
-  const float* x = nullptr;  // [rows, 2 * width]
+struct LayerNormCall {
+  const float* x = nullptr;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // or null
+  float* y = nullptr;
+  std::int64_t k = 0;
+  float epsilon = 0;
+};
+
+// Functions of one element; kSoftCap is cap * tanh(x / cap).
+enum class ActivationKind : std::uint8_t {
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kRelu,
+  kReluSquared,
+  kSigmoid,
+  kTanh,
+  kSoftCap
+};
+
+struct ActivationCall {
+  ActivationKind kind = ActivationKind::kSilu;
+  bool gated = false;        // x is rows of [gate, up]; y = f(gate) * up
+  const float* x = nullptr;  // [rows, width], or [rows, 2 * width] when gated
   float* y = nullptr;        // [rows, width]
   std::int64_t width = 0;
+  float cap = 0;  // of kSoftCap
 };
 
 // The entry points of one instruction set. Ranges are [begin, end).
@@ -77,7 +101,8 @@ struct KernelTable {
                       float* scratch);
   void (*attend)(const AttentionCall&, const AttentionItem&, float* scratch);
   void (*rms_norm)(const RmsNormCall&, std::int64_t row_begin, std::int64_t row_end);
-  void (*swiglu)(const SwiGluCall&, std::int64_t row_begin, std::int64_t row_end);
+  void (*layer_norm)(const LayerNormCall&, std::int64_t row_begin, std::int64_t row_end);
+  void (*activate)(const ActivationCall&, std::int64_t row_begin, std::int64_t row_end);
 };
 
 // The inner loops of `isa`, which this machine must support.

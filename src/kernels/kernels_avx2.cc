@@ -1,3 +1,4 @@
+#include "kernels/activation_impl.h"
 #include "kernels/attention_impl.h"
 #include "kernels/elementwise_impl.h"
 #include "kernels/kernel_table.h"
@@ -17,7 +18,8 @@ const KernelTable& avx2_kernels() {
       write_cache<Avx2>,
       attend<Avx2>,
       rms_norm_rows<Avx2>,
-      swiglu_rows<Avx2>};
+      layer_norm_rows<Avx2>,
+      activate_rows<Avx2>};
   return kTable;
 }
 

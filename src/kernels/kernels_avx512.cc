@@ -1,3 +1,4 @@
+#include "kernels/activation_impl.h"
 #include "kernels/attention_impl.h"
 #include "kernels/elementwise_impl.h"
 #include "kernels/kernel_table.h"
@@ -17,7 +18,8 @@ const KernelTable& avx512_kernels() {
                                          write_cache<Avx512>,
                                          attend<Avx512>,
                                          rms_norm_rows<Avx512>,
-                                         swiglu_rows<Avx512>};
+                                         layer_norm_rows<Avx512>,
+                                         activate_rows<Avx512>};
   return kTable;
 }
 

@@ -1,3 +1,4 @@
+#include "kernels/activation_impl.h"
 #include "kernels/attention_impl.h"
 #include "kernels/elementwise_impl.h"
 #include "kernels/kernel_table.h"
@@ -17,7 +18,8 @@ const KernelTable& portable_kernels() {
                                          write_cache<Portable>,
                                          attend<Portable>,
                                          rms_norm_rows<Portable>,
-                                         swiglu_rows<Portable>};
+                                         layer_norm_rows<Portable>,
+                                         activate_rows<Portable>};
   return kTable;
 }
 

@@ -2,6 +2,7 @@
 
 #include <onnxruntime_cxx_api.h>
 
+#include <cmath>
 #include <utility>
 
 #include "kernels/elementwise.h"
@@ -128,8 +129,12 @@ class RmsNormKernel : public KernelBase<RmsNormKernel> {
 
   Status run(Ort::KernelContext& context) {
     QUIRE_ASSIGN(const TensorView<float> weight, tensor<float>(context.GetInput(1), 1, "weight"));
-    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, weight.shape[0]));
-    const std::span<float> y = row_output(context, x.shape, weight.shape[0]);
+    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, 0));
+    const std::int64_t group = weight.shape[0];
+    if (group < 1 || x.shape.back() % group != 0) {
+      return bad_model("x must have a last dimension of a multiple of " + std::to_string(group));
+    }
+    const std::span<float> y = row_output(context, x.shape, x.shape.back());
     OrtExecutor executor(context, state_.config.num_threads);
     return kernels::rms_norm(
         {state_.config.isa, executor, state_.workspace}, x.data, weight.data, epsilon_, y);
@@ -142,30 +147,124 @@ class RmsNormKernel : public KernelBase<RmsNormKernel> {
   float epsilon_;
 };
 
-class SwiGluKernel : public KernelBase<SwiGluKernel> {
+class LayerNormKernel : public KernelBase<LayerNormKernel> {
  public:
-  static constexpr const char* kName = "SwiGLU";
+  static constexpr const char* kName = "LayerNorm";
+  static constexpr InputSpec kInputs[] = {
+      {element_type<float>()}, {element_type<float>()}, {element_type<float>(), true}};
+
+  static Result<std::unique_ptr<LayerNormKernel>> create(Ort::ConstKernelInfo info,
+                                                         OpsState& state) {
+    QUIRE_ASSIGN(const float epsilon, optional_float(info, "epsilon", 1e-5F));
+    if (!(epsilon >= 0.0F)) return bad_model("epsilon must not be negative");
+    const bool has_bias = !input_name(info, 2).empty();
+    return std::unique_ptr<LayerNormKernel>(new LayerNormKernel(state, epsilon, has_bias));
+  }
+
+  Status run(Ort::KernelContext& context) {
+    QUIRE_ASSIGN(const TensorView<float> weight, tensor<float>(context.GetInput(1), 1, "weight"));
+    std::span<const float> bias;
+    if (has_bias_) {
+      QUIRE_ASSIGN(const TensorView<float> given, tensor<float>(context.GetInput(2), 1, "bias"));
+      bias = given.data;
+      if (bias.empty()) return bad_model("bias is empty");
+    }
+    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, weight.shape[0]));
+    const std::span<float> y = row_output(context, x.shape, weight.shape[0]);
+    OrtExecutor executor(context, state_.config.num_threads);
+    return kernels::layer_norm(
+        {state_.config.isa, executor, state_.workspace}, x.data, weight.data, bias, epsilon_, y);
+  }
+
+ private:
+  LayerNormKernel(OpsState& state, float epsilon, bool has_bias)
+      : state_(state), epsilon_(epsilon), has_bias_(has_bias) {}
+
+  OpsState& state_;
+  float epsilon_;
+  bool has_bias_;
+};
+
+Result<kernels::ActivationKind> activation_kind(Ort::ConstKernelInfo info) {
+  using Kind = kernels::ActivationKind;
+  QUIRE_ASSIGN(const std::string name, required_string(info, "kind"));
+  if (name == "silu") return Kind::kSilu;
+  if (name == "gelu") return Kind::kGelu;
+  if (name == "gelu_tanh") return Kind::kGeluTanh;
+  if (name == "relu") return Kind::kRelu;
+  if (name == "relu2") return Kind::kReluSquared;
+  if (name == "sigmoid") return Kind::kSigmoid;
+  if (name == "tanh") return Kind::kTanh;
+  return bad_model("kind \"" + name.substr(0, 64) +
+                   "\" is none of silu, gelu, gelu_tanh, relu, relu2, sigmoid, tanh");
+}
+
+// The common part of the elementwise operators; Op names one and reads its parameters.
+template <typename Op>
+class ActivationKernelBase : public KernelBase<ActivationKernelBase<Op>> {
+ public:
+  static constexpr const char* kName = Op::kName;
   static constexpr InputSpec kInputs[] = {{element_type<float>()}};
 
-  static Result<std::unique_ptr<SwiGluKernel>> create(Ort::ConstKernelInfo, OpsState& state) {
-    return std::unique_ptr<SwiGluKernel>(new SwiGluKernel(state));
+  static Result<std::unique_ptr<ActivationKernelBase>> create(Ort::ConstKernelInfo info,
+                                                              OpsState& state) {
+    QUIRE_ASSIGN(const kernels::ActivationParams params, Op::read(info));
+    return std::unique_ptr<ActivationKernelBase>(new ActivationKernelBase(state, params));
   }
 
   Status run(Ort::KernelContext& context) {
     QUIRE_ASSIGN(const TensorView<float> x, row_input(context, 0));
-    const std::int64_t width = x.shape.back() / 2;
-    if (width < 1 || x.shape.back() % 2 != 0) {
-      return bad_model("x must have an even last dimension: gate and up side by side");
+    const std::int64_t parts = params_.gated ? 2 : 1;
+    const std::int64_t width = x.shape.back() / parts;
+    if (width < 1 || x.shape.back() % parts != 0) {
+      return bad_model(params_.gated
+                           ? "x must have an even last dimension: gate and up side by side"
+                           : "x must have a last dimension of at least 1");
     }
     const std::span<float> y = row_output(context, x.shape, width);
     OrtExecutor executor(context, state_.config.num_threads);
-    return kernels::swiglu({state_.config.isa, executor, state_.workspace}, x.data, width, y);
+    return kernels::activate(
+        {state_.config.isa, executor, state_.workspace}, params_, x.data, width, y);
   }
 
  private:
-  explicit SwiGluKernel(OpsState& state) : state_(state) {}
+  ActivationKernelBase(OpsState& state, const kernels::ActivationParams& params)
+      : state_(state), params_(params) {}
 
   OpsState& state_;
+  kernels::ActivationParams params_;
+};
+
+struct SwiGluOp {
+  static constexpr const char* kName = "SwiGLU";
+  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo) {
+    return kernels::ActivationParams{.kind = kernels::ActivationKind::kSilu, .gated = true};
+  }
+};
+
+struct ActivationOp {
+  static constexpr const char* kName = "Activation";
+  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo info) {
+    QUIRE_ASSIGN(const kernels::ActivationKind kind, activation_kind(info));
+    return kernels::ActivationParams{.kind = kind};
+  }
+};
+
+struct GatedActivationOp {
+  static constexpr const char* kName = "GatedActivation";
+  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo info) {
+    QUIRE_ASSIGN(const kernels::ActivationKind kind, activation_kind(info));
+    return kernels::ActivationParams{.kind = kind, .gated = true};
+  }
+};
+
+struct SoftCapOp {
+  static constexpr const char* kName = "SoftCap";
+  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo info) {
+    QUIRE_ASSIGN(const float cap, optional_float(info, "cap", 0.0F));
+    if (!(cap > 0.0F && std::isfinite(cap))) return bad_model("cap must be a positive number");
+    return kernels::ActivationParams{.kind = kernels::ActivationKind::kSoftCap, .cap = cap};
+  }
 };
 
 }  // namespace
@@ -178,7 +277,11 @@ struct QuireOps::Impl {
   CustomOp<LinearKernel> linear{state};
   CustomOp<EmbeddingKernel> embedding{state};
   CustomOp<RmsNormKernel> rms_norm{state};
-  CustomOp<SwiGluKernel> swiglu{state};
+  CustomOp<LayerNormKernel> layer_norm{state};
+  CustomOp<ActivationKernelBase<SwiGluOp>> swiglu{state};
+  CustomOp<ActivationKernelBase<ActivationOp>> activation{state};
+  CustomOp<ActivationKernelBase<GatedActivationOp>> gated_activation{state};
+  CustomOp<ActivationKernelBase<SoftCapOp>> soft_cap{state};
   Ort::CustomOpDomain domain{"quire"};
 };
 
@@ -192,7 +295,11 @@ Status QuireOps::add_to(OrtSessionOptions* options) {
                                                                            &impl_->linear,
                                                                            &impl_->embedding,
                                                                            &impl_->rms_norm,
-                                                                           &impl_->swiglu}) {
+                                                                           &impl_->layer_norm,
+                                                                           &impl_->swiglu,
+                                                                           &impl_->activation,
+                                                                           &impl_->gated_activation,
+                                                                           &impl_->soft_cap}) {
       impl_->domain.Add(op);
     }
     Ort::ThrowOnError(Ort::GetApi().AddCustomOpDomain(options, impl_->domain));

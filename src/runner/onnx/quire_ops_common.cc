@@ -160,6 +160,20 @@ Result<float> optional_float(Ort::ConstKernelInfo info, const char* name, float 
   return bad_model("attribute " + std::string(name) + " must be a float");
 }
 
+Result<std::string> required_string(Ort::ConstKernelInfo info, const char* name) {
+  const OrtApi& api = Ort::GetApi();
+  std::size_t size = 0;  // with the zero at the end
+  std::string value;
+  if (succeeded(api.KernelInfoGetAttribute_string(info, name, nullptr, &size)) && size > 0) {
+    value.resize(size);
+    if (succeeded(api.KernelInfoGetAttribute_string(info, name, value.data(), &size))) {
+      value.resize(size - 1);
+      return value;
+    }
+  }
+  return bad_model("attribute " + std::string(name) + " is missing or not a string");
+}
+
 std::string input_name(Ort::ConstKernelInfo info, std::size_t index) {
   return index < info.GetInputCount() ? info.GetInputName(index) : std::string();
 }

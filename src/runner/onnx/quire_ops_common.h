@@ -108,6 +108,7 @@ Result<std::int64_t> optional_int(Ort::ConstKernelInfo info,
                                   const char* name,
                                   std::int64_t otherwise);
 Result<float> optional_float(Ort::ConstKernelInfo info, const char* name, float otherwise);
+Result<std::string> required_string(Ort::ConstKernelInfo info, const char* name);
 
 // The name of an input in the graph; empty when an optional input is left out.
 std::string input_name(Ort::ConstKernelInfo info, std::size_t index);

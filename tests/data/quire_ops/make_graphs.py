@@ -216,6 +216,48 @@ def replace(constants, index, array):
     constants[index] = numpy_helper.from_array(array, constants[index].name)
 
 
+ROWS, WIDE, GROUP, CAP = 5, 42, 14, 3.0
+
+
+def rows_graph():
+    """One node after another of the row-wise operators that the decoder does not use."""
+    weights = {"group": rng.uniform(0.5, 1.5, GROUP), "weight": rng.uniform(0.5, 1.5, WIDE),
+               "bias": rng.normal(size=WIDE)}
+    weights = {name: value.astype(np.float32) for name, value in weights.items()}
+    x = (rng.normal(size=(ROWS, WIDE)) * 2).astype(np.float32)
+    nodes = [
+        quire("RMSNorm", ["x", "group"], "n", epsilon=EPSILON),
+        quire("LayerNorm", ["n", "weight", "bias"], "l", epsilon=EPSILON),
+        quire("Activation", ["l"], "a", kind="relu2"),
+        quire("LayerNorm", ["a", "weight"], "m", epsilon=EPSILON),
+        quire("GatedActivation", ["m"], "g", kind="gelu_tanh"),
+        quire("SoftCap", ["g"], "y", cap=CAP),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", WIDE])]
+    save("rows", nodes, inputs, [numpy_helper.from_array(v, n) for n, v in weights.items()], "y")
+    groups = x.astype(np.float64).reshape(ROWS, -1, GROUP)
+    y = groups / np.sqrt((groups**2).mean(axis=-1, keepdims=True) + EPSILON) * weights["group"]
+    y = y.reshape(ROWS, WIDE)
+
+    def centred(v):
+        return (v - v.mean(axis=1, keepdims=True)) / np.sqrt(v.var(axis=1, keepdims=True) + EPSILON)
+
+    y = centred(y) * weights["weight"] + weights["bias"]
+    y = centred(np.maximum(y, 0) ** 2) * weights["weight"]
+    gate, up = np.split(y, 2, axis=1)
+    inner = np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)
+    y = CAP * np.tanh(0.5 * gate * (1 + np.tanh(inner)) * up / CAP)
+    with open("rows.json", "w", encoding="ascii") as file:
+        json.dump({"x": x.tolist(), "y": y.tolist()}, file)
+        file.write("\n")
+
+
+def save_bad_node(name, op, **attributes):
+    """A graph of one row-wise node with something wrong in it."""
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", HIDDEN])]
+    save("bad_" + name, [quire(op, ["x"], "y", **attributes)], inputs, [], "y")
+
+
 def main():
     save("decoder", *decoder())
     ids = rng.integers(0, VOCAB, 40)
@@ -237,6 +279,12 @@ def main():
     save_bad("scale_type", lambda a, c: replace(c, 1, np.ones((2 * INNER, 2), np.float32)))
     save_bad("scale_size", lambda a, c: replace(c, 1, np.ones((INNER, 2), np.float16)))
     save_bad("input", lambda a, c: c.pop(0), as_input=True)
+    rows_graph()
+    save_bad_node("kind", "Activation", kind="swish9")
+    save_bad_node("no_kind", "GatedActivation")
+    save_bad_node("int_kind", "Activation", kind=3)
+    save_bad_node("cap", "SoftCap", cap=0.0)
+    save_bad_node("no_cap", "SoftCap")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,39 @@
 
 namespace quire::kernels {
 namespace {
+
+constexpr float kCap = 30.0F;
+constexpr ActivationKind kKinds[] = {ActivationKind::kSilu,
+                                     ActivationKind::kGelu,
+                                     ActivationKind::kGeluTanh,
+                                     ActivationKind::kRelu,
+                                     ActivationKind::kReluSquared,
+                                     ActivationKind::kSigmoid,
+                                     ActivationKind::kTanh,
+                                     ActivationKind::kSoftCap};
+
+// The function in double precision.
+double exact(ActivationKind kind, double x) {
+  switch (kind) {
+    case ActivationKind::kSilu:
+      return x / (1.0 + std::exp(-x));
+    case ActivationKind::kGelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case ActivationKind::kGeluTanh:
+      return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+    case ActivationKind::kRelu:
+      return std::max(x, 0.0);
+    case ActivationKind::kReluSquared:
+      return x > 0 ? x * x : 0.0;
+    case ActivationKind::kSigmoid:
+      return 1.0 / (1.0 + std::exp(-x));
+    case ActivationKind::kTanh:
+      return std::tanh(x);
+    case ActivationKind::kSoftCap:
+      return kCap * std::tanh(x / kCap);
+  }
+  return 0.0;
+}
 
 class ElementwiseTest : public testing::TestWithParam<Isa> {
  protected:
@@ -22,7 +56,25 @@ class ElementwiseTest : public testing::TestWithParam<Isa> {
   std::vector<float> gate(std::span<const float> x, std::int64_t width, int threads) {
     std::vector<float> y(x.size() / 2);
     ThreadedExecutor executor(threads);
-    EXPECT_TRUE(swiglu({GetParam(), executor, workspace_}, x, width, y).ok());
+    EXPECT_TRUE(activate({GetParam(), executor, workspace_}, {.gated = true}, x, width, y).ok());
+    return y;
+  }
+  std::vector<float> apply(const ActivationParams& params,
+                           std::span<const float> x,
+                           std::int64_t width,
+                           int threads) {
+    std::vector<float> y(params.gated ? x.size() / 2 : x.size());
+    ThreadedExecutor executor(threads);
+    EXPECT_TRUE(activate({GetParam(), executor, workspace_}, params, x, width, y).ok());
+    return y;
+  }
+  std::vector<float> centre(std::span<const float> x,
+                            std::span<const float> weight,
+                            std::span<const float> bias,
+                            int threads) {
+    std::vector<float> y(x.size());
+    ThreadedExecutor executor(threads);
+    EXPECT_TRUE(layer_norm({GetParam(), executor, workspace_}, x, weight, bias, 1e-5F, y).ok());
     return y;
   }
 
@@ -56,6 +108,92 @@ TEST_P(ElementwiseTest, SwigluMatchesDoublePrecisionOverTheWholeRange) {
   const std::vector<float> y = gate(x, 4001, 1);
   for (std::size_t i = 0; i < y.size(); ++i) {
     EXPECT_NEAR(y[i], want[i], std::abs(want[i]) * 5e-7 + 1e-35) << "at " << x[i];
+  }
+}
+
+TEST_P(ElementwiseTest, ActivationsMatchDoublePrecisionOverTheWholeRange) {
+  std::vector<float> x;
+  for (int i = 0; i < 8001; ++i) x.push_back(static_cast<float>(i - 4000) * 0.025F);
+  for (const float edge : {1e-30F, -1e-6F, 0.99999994F, 1.4142135F, 5.95F, 1e4F, -1e4F}) {
+    x.push_back(edge);
+  }
+  for (const ActivationKind kind : kKinds) {
+    const std::vector<float> y =
+        apply({kind, false, kCap}, x, static_cast<std::int64_t>(x.size()), 1);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double want = exact(kind, x[i]);
+      // 1 + erf(x) of a negative x cancels, here as in every framework.
+      const double slack = kind == ActivationKind::kGelu ? 2e-7 * std::abs(double{x[i]}) : 1e-7;
+      EXPECT_NEAR(y[i], want, std::abs(want) * 1e-6 + slack)
+          << "kind " << static_cast<int>(kind) << " at " << x[i];
+    }
+  }
+}
+
+TEST_P(ElementwiseTest, LayerNormMatchesDoublePrecision) {
+  Random random(4);
+  for (const std::int64_t k : {1, 2, 15, 16, 17, 64, 577}) {
+    std::vector<float> x = random.normals(3 * k, 4.0F);
+    for (float& value : x) value += 10.0F;
+    const std::vector<float> weight = random.normals(k);
+    const std::vector<float> bias = random.normals(k);
+    for (const bool has_bias : {false, true}) {
+      std::vector<double> want;
+      for (std::size_t row = 0; row < 3; ++row) {
+        const auto values = std::span(x).subspan(row * weight.size(), weight.size());
+        double mean = 0;
+        for (const float v : values) mean += v / static_cast<double>(k);
+        double squares = 0;
+        for (const float v : values) squares += (v - mean) * (v - mean);
+        const double factor = 1.0 / std::sqrt(squares / static_cast<double>(k) + 1e-5);
+        for (std::size_t i = 0; i < weight.size(); ++i) {
+          want.push_back((values[i] - mean) * factor * weight[i] + (has_bias ? bias[i] : 0.0F));
+        }
+      }
+      const auto y = centre(x, weight, has_bias ? std::span(bias) : std::span<const float>(), 1);
+      // A lone element is its own mean; otherwise the mean's rounding is what remains.
+      EXPECT_LT(max_difference(y, want), 2e-5) << k;
+    }
+  }
+}
+
+TEST_P(ElementwiseTest, EveryActivationOfARowIsTheSameAloneAndAmongOthers) {
+  Random random(5);
+  for (const std::int64_t k : {1, 7, 31, 576}) {
+    const std::int64_t rows = 40'000 / k;
+    const auto width = static_cast<std::size_t>(k);
+    const std::vector<float> x = random.normals(rows * 2 * k, 3.0F);
+    const std::vector<float> weight = random.normals(k);
+    const std::vector<float> normed = centre(x, weight, weight, 3);
+    for (int i = 0; i < 10; ++i) {
+      const auto row = static_cast<std::size_t>(random.integer(0, rows - 1));
+      const auto one = std::span(x).subspan(row * width, width);
+      EXPECT_TRUE(
+          same_bits(centre(one, weight, weight, 1), std::span(normed).subspan(row * width, width)));
+    }
+    for (const ActivationKind kind : kKinds) {
+      for (const std::size_t parts : {std::size_t{1}, std::size_t{2}}) {
+        const ActivationParams params{kind, parts == 2, kCap};
+        const std::vector<float> all = apply(params, x, k, 3);
+        for (int i = 0; i < 5; ++i) {
+          const auto row = static_cast<std::size_t>(random.integer(0, rows - 1));
+          const auto one = std::span(x).subspan(row * parts * width, parts * width);
+          EXPECT_TRUE(
+              same_bits(apply(params, one, k, 1), std::span(all).subspan(row * width, width)));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ElementwiseTest, ANanPassesThroughEveryActivationAlone) {
+  std::vector<float> x(37, 0.5F);
+  x[36] = std::numeric_limits<float>::quiet_NaN();
+  for (const ActivationKind kind : kKinds) {
+    const std::vector<float> y = apply({kind, false, kCap}, x, 37, 1);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      EXPECT_EQ(std::isnan(y[i]), i == 36) << static_cast<int>(kind);
+    }
   }
 }
 
@@ -99,9 +237,13 @@ TEST_P(ElementwiseTest, SizesThatDoNotFitAreRefused) {
   std::vector<float> b(5);
   EXPECT_FALSE(rms_norm(context, a, b, 0.1F, a).ok());
   EXPECT_FALSE(rms_norm(context, a, {}, 0.1F, a).ok());
-  EXPECT_FALSE(swiglu(context, a, 4, b).ok());
-  EXPECT_FALSE(swiglu(context, a, 0, std::span(a).first(6)).ok());
-  EXPECT_FALSE(swiglu(context, a, 4, std::span(a).first(6)).ok());
+  EXPECT_FALSE(activate(context, {.gated = true}, a, 4, b).ok());
+  EXPECT_FALSE(activate(context, {.gated = true}, a, 0, std::span(a).first(6)).ok());
+  EXPECT_FALSE(activate(context, {.gated = true}, a, 4, std::span(a).first(6)).ok());
+  EXPECT_FALSE(activate(context, {}, a, 4, b).ok());
+  EXPECT_FALSE(activate(context, {.kind = ActivationKind::kSoftCap}, a, 4, a).ok());
+  EXPECT_FALSE(layer_norm(context, a, b, {}, 0.1F, a).ok());
+  EXPECT_FALSE(layer_norm(context, a, std::span(a).first(4), b, 0.1F, a).ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, ElementwiseTest, testing::ValuesIn(supported_isas()), isa_test_name);

@@ -142,6 +142,33 @@ TEST_P(QuireOpsTest, ChunksAndThreadsChangeNoBit) {
   }
 }
 
+TEST_P(QuireOpsTest, TheRowWiseOperatorsAnswerAsTheirNumpyModel) {
+  std::ifstream file(kFolder + "rows.json");
+  const nlohmann::json answer = nlohmann::json::parse(file);
+  const std::vector<std::vector<float>> rows = answer["x"];
+  const std::vector<std::vector<double>> want = answer["y"];
+  QuireOps ops({.isa = GetParam(), .num_threads = 2});
+  Ort::Env env(ORT_LOGGING_LEVEL_FATAL, "test");
+  Ort::SessionOptions options;
+  ASSERT_TRUE(ops.add_to(options).ok());
+  Ort::Session session(env, (kFolder + "rows.onnx").c_str(), options);
+  std::vector<float> x;
+  for (const auto& row : rows) x.insert(x.end(), row.begin(), row.end());
+  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(rows.size()),
+                                           static_cast<std::int64_t>(rows[0].size())};
+  const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  const Ort::Value input =
+      Ort::Value::CreateTensor<float>(memory, x.data(), x.size(), shape.data(), shape.size());
+  const char* names[] = {"x", "y"};
+  const auto result = session.Run({}, names, &input, 1, names + 1, 1);
+  const std::size_t width = rows[0].size() / 2;
+  ASSERT_EQ(result[0].GetTensorTypeAndShapeInfo().GetElementCount(), rows.size() * width);
+  const float* y = result[0].GetTensorData<float>();
+  for (std::size_t t = 0; t < want.size(); ++t) {
+    for (std::size_t i = 0; i < width; ++i) EXPECT_NEAR(y[t * width + i], want[t][i], 2e-5);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isas,
                          QuireOpsTest,
                          testing::ValuesIn(supported_isas()),
@@ -210,7 +237,12 @@ INSTANTIATE_TEST_SUITE_P(
                     BadGraph{"type", "gate_up has element type"},
                     BadGraph{"scale_type", "gate_up.scale"},
                     BadGraph{"scale_size", "scale has 48 elements"},
-                    BadGraph{"input", "must be an initializer"}),
+                    BadGraph{"input", "must be an initializer"},
+                    BadGraph{"kind", "kind \"swish9\" is none of silu, gelu"},
+                    BadGraph{"no_kind", "attribute kind is missing or not a string"},
+                    BadGraph{"int_kind", "attribute kind is missing or not a string"},
+                    BadGraph{"cap", "cap must be a positive number"},
+                    BadGraph{"no_cap", "cap must be a positive number"}),
     [](const testing::TestParamInfo<BadGraph>& bad) { return std::string(bad.param.name); });
 
 }  // namespace
