@@ -42,6 +42,8 @@ int BlockManager::allocate_cached(std::span<const TokenId> tokens,
   *table = {};
   if (!options_.prefix_cache || tokens.empty()) return 0;
   const std::size_t num_findable = (tokens.size() - 1) / static_cast<std::size_t>(block_size());
+  table->blocks.reserve(num_findable);  // no reference is taken that could not be noted
+  table->keys.reserve(num_findable);
   for (std::size_t i = 0; i < num_findable; ++i) {
     const auto block_tokens = tokens_of_block(tokens, i, block_size());
     const Hash128 key = index_.key(last_key(*table), block_tokens, salt_at(i, salt));
@@ -67,6 +69,7 @@ bool BlockManager::append(int num_tokens, BlockTable* table) {
   const int num_held = static_cast<int>(table->blocks.size());
   if (!can_allocate(num_held, num_tokens)) return false;
   const int num_needed = blocks_for(num_tokens, block_size());
+  table->blocks.reserve(static_cast<std::size_t>(num_needed));
   for (int i = num_held; i < num_needed; ++i) table->blocks.push_back(take());
   return true;
 }
@@ -85,6 +88,7 @@ void BlockManager::publish(std::span<const TokenId> tokens,
                            BlockTable* table) {
   if (!options_.prefix_cache) return;
   const auto num_full = static_cast<std::size_t>(num_computed / block_size());
+  table->keys.reserve(num_full);
   for (std::size_t i = table->keys.size(); i < num_full; ++i) {
     const auto block_tokens = tokens_of_block(tokens, i, block_size());
     const Hash128 key = index_.key(last_key(*table), block_tokens, salt_at(i, salt));

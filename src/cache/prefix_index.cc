@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -49,19 +50,21 @@ void PrefixIndex::insert(const Hash128& key,
                          const BlockParent& parent,
                          std::span<const TokenId> tokens,
                          std::string_view salt) {
-  QUIRE_CHECK(!keys_.contains(block), "a block published twice");
-  if (const auto found = entries_.find(key); found != entries_.end()) {
-    keys_.erase(found->second.block);
-  }
-  entries_[key] = {block, parent, {tokens.begin(), tokens.end()}, std::string(salt)};
-  keys_[block] = key;
+  QUIRE_CHECK(!contains(block), "a block published twice");
+  const auto slot = static_cast<std::size_t>(block);
+  if (slot >= keys_.size()) keys_.resize(slot + 1);
+  Entry entry{block, parent, {tokens.begin(), tokens.end()}, std::string(salt)};
+  const auto [found, added] = entries_.try_emplace(key);
+  if (!added) keys_[static_cast<std::size_t>(found->second.block)].reset();
+  found->second = std::move(entry);
+  keys_[slot] = key;
 }
 
 void PrefixIndex::erase(BlockId block) {
-  const auto found = keys_.find(block);
-  if (found == keys_.end()) return;
-  entries_.erase(found->second);
-  keys_.erase(found);
+  if (!contains(block)) return;
+  std::optional<Hash128>& key = keys_[static_cast<std::size_t>(block)];
+  entries_.erase(*key);
+  key.reset();
 }
 
 }  // namespace quire

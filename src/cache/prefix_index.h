@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,7 +44,7 @@ class PrefixIndex {
                std::string_view salt) const;
 
   // Makes a block findable in place of whatever the key led to before: a block whose parent is
-  // gone, or one whose hash happens to be the same.
+  // gone, or one whose hash happens to be the same. Changes nothing when memory runs out.
   void insert(const Hash128& key,
               BlockId block,
               const BlockParent& parent,
@@ -51,7 +53,10 @@ class PrefixIndex {
 
   // Forgets a block; nothing happens if it is not there.
   void erase(BlockId block);
-  bool contains(BlockId block) const { return keys_.contains(block); }
+  bool contains(BlockId block) const {
+    return static_cast<std::size_t>(block) < keys_.size() &&
+           keys_[static_cast<std::size_t>(block)].has_value();
+  }
   std::size_t size() const { return entries_.size(); }
 
  private:
@@ -65,7 +70,7 @@ class PrefixIndex {
   std::uint64_t hash_seed_;
   int hash_bits_;
   std::unordered_map<Hash128, Entry> entries_;
-  std::unordered_map<BlockId, Hash128> keys_;
+  std::vector<std::optional<Hash128>> keys_;  // of each block, by its number
 };
 
 }  // namespace quire

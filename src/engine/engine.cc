@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/out_of_memory.h"
 #include "scheduler/invariants.h"
 
 namespace quire {
@@ -23,6 +24,12 @@ double system_clock_ms() {
 EngineParts with_clock(EngineParts parts) {
   if (!parts.clock_ms) parts.clock_ms = system_clock_ms;
   return parts;
+}
+
+// So that the next push_back cannot fail.
+template <typename T>
+void make_room(std::vector<T>* list) {
+  if (list->size() == list->capacity()) list->reserve(2 * list->size() + 8);
 }
 
 int num_logits(const StepPlan& plan) {
@@ -72,6 +79,14 @@ Status Engine::check(const Request& request) const {
 
 Result<RequestId> Engine::submit(Request request) {
   QUIRE_TRY(check(request));
+  const RequestId id = next_request_id_;
+  Result<RequestId> added =
+      fail_if_out_of_memory([&]() -> Result<RequestId> { return add(std::move(request)); });
+  if (!added) forget(id);
+  return added;
+}
+
+Result<RequestId> Engine::add(Request request) {
   const auto num_prompt = static_cast<int>(request.prompt_ids.size());
   const int max_tokens = std::min(request.params.max_tokens, model().max_seq_len - num_prompt);
   // The last token is never fed back, so it needs no place in the cache.
@@ -95,17 +110,32 @@ Result<RequestId> Engine::submit(Request request) {
     deadlines_.emplace(generation->arrived_ms + request.timeout_ms, generation->id);
   }
   generation->request = std::move(request);
+  generation->samples.reserve(static_cast<std::size_t>(generation->request.params.n));
+  generation->output.outputs.reserve(generation->samples.capacity());
   Generation* added = generation.get();
   generations_.emplace(added->id, std::move(generation));
   add_sample(added, 0);
   return added->id;
 }
 
+// Takes out what an unfinished add() left.
+void Engine::forget(RequestId id) {
+  const auto found = generations_.find(id);
+  if (found == generations_.end()) return;
+  for (const auto& sample : found->second->samples) {
+    scheduler_.finish(&sample->sequence);
+    samples_.erase(sample->sequence.id);
+  }
+  std::erase_if(deadlines_, [id](const auto& deadline) { return deadline.second == id; });
+  generations_.erase(found);
+}
+
 void Engine::add_sample(Generation* generation, int sample_index) {
   auto sample = make_sample(generation, sample_index, next_sequence_id_++, parts_.tokenizer);
-  samples_[sample->sequence.id] = sample.get();
-  scheduler_.add(&sample->sequence);
+  Sample* added = sample.get();
   generation->samples.push_back(std::move(sample));
+  samples_[added->sequence.id] = added;
+  scheduler_.add(&added->sequence);
 }
 
 // The other samples start once the first has its prompt in the cache: they share its full blocks.
@@ -116,23 +146,48 @@ void Engine::add_other_samples(Generation* generation) {
 bool Engine::cancel(RequestId id) {
   const auto found = generations_.find(id);
   if (found == generations_.end()) return false;
-  end(found->second.get(), FinishReason::kCancelled, ok_status());
-  return true;
+  return fail_if_out_of_memory([&] {
+           end(found->second.get(), FinishReason::kCancelled, ok_status());
+           return ok_status();
+         })
+      .ok();
 }
 
 StepOutput Engine::step() {
+  const Status status = fail_if_out_of_memory([&] {
+    step_once();
+    return ok_status();
+  });
+  if (!status.ok()) give_up_last();
+  return take_output();
+}
+
+void Engine::step_once() {
   const StepPlan step_plan = plan();
-  if (step_plan.empty()) return take_output();
+  if (step_plan.empty()) return;
   std::vector<float> logits;
   if (run(step_plan, &logits).ok()) {
     commit(step_plan, logits);
   } else {
     run_each_alone(step_plan);
   }
-  return take_output();
+}
+
+// A step failed for want of memory where no single request is to blame. Ending the one served last
+// frees what it holds. If even that fails, it is still there, and the next step ends it.
+void Engine::give_up_last() {
+  const auto& queue = scheduler_.running().empty() ? scheduler_.waiting() : scheduler_.running();
+  if (queue.empty()) return;
+  const auto found = samples_.find(queue.rbegin()->second->id);
+  if (found == samples_.end()) return;
+  static_cast<void>(fail_if_out_of_memory([&] {
+    end(found->second->generation, FinishReason::kError, resource_exhausted("out of memory"));
+    return ok_status();
+  }));
 }
 
 StepPlan Engine::plan() {
+  end_failed();
   expire();
   StepPlan plan = scheduler_.plan();
   QUIRE_DCHECK(find_violations(plan, scheduler_, options_.max_batch_tokens).empty(),
@@ -150,10 +205,12 @@ void Engine::note_scheduled(const StepPlan& plan) {
 }
 
 Status Engine::run(const StepPlan& plan, std::vector<float>* logits) {
-  const PackedBatch batch(plan.sequences, [this](SequenceId id) -> const Sequence& {
-    return samples_.at(id)->sequence;
-  });
-  QUIRE_TRY(parts_.runner->run(batch.input(), logits));
+  QUIRE_TRY(fail_if_out_of_memory([&] {
+    const PackedBatch batch(plan.sequences, [this](SequenceId id) -> const Sequence& {
+      return samples_.at(id)->sequence;
+    });
+    return parts_.runner->run(batch.input(), logits);
+  }));
   const auto expected =
       static_cast<std::size_t>(num_logits(plan)) * static_cast<std::size_t>(model().vocab_size);
   if (logits->size() == expected) return ok_status();
@@ -184,16 +241,40 @@ void Engine::commit(const StepPlan& plan, std::span<float> logits) {
   std::size_t row = 0;
   for (const ScheduledSequence& scheduled : plan.sequences) {
     const auto num_rows = static_cast<std::size_t>(scheduled.num_logits);
-    commit_one(scheduled, logits.subspan(row * vocab, num_rows * vocab));
+    const std::span<float> rows = logits.subspan(row * vocab, num_rows * vocab);
     row += num_rows;
+    const auto found = samples_.find(scheduled.id);
+    if (found == samples_.end()) continue;  // cancelled since it was planned
+    Status status = fail_if_out_of_memory([&] {
+      commit_one(found->second, scheduled, rows);
+      return ok_status();
+    });
+    if (!status.ok()) {
+      found->second->generation->output.error = std::move(status);
+      some_failed_ = true;
+    }
   }
+  end_failed();
   QUIRE_DCHECK(find_violations(scheduler_, block_manager_).empty(), "the books are wrong");
 }
 
-void Engine::commit_one(const ScheduledSequence& scheduled, std::span<float> logits) {
-  const auto found = samples_.find(scheduled.id);
-  if (found == samples_.end()) return;  // cancelled since it was planned
-  Sample* sample = found->second;
+// Ends the requests whose commit ran out of memory. Where even that takes more than there is, the
+// next plan() tries again.
+void Engine::end_failed() {
+  if (!some_failed_) return;
+  std::vector<Generation*> failed;
+  for (const auto& [id, generation] : generations_) {
+    if (!generation->output.error.ok()) failed.push_back(generation.get());
+  }
+  for (Generation* generation : failed) {
+    end(generation, FinishReason::kError, generation->output.error);
+  }
+  some_failed_ = false;
+}
+
+void Engine::commit_one(Sample* sample,
+                        const ScheduledSequence& scheduled,
+                        std::span<float> logits) {
   Sequence& sequence = sample->sequence;
   Generation* generation = sample->generation;
   scheduler_.mark_computed(scheduled, &sequence);
@@ -215,35 +296,47 @@ void Engine::commit_one(const ScheduledSequence& scheduled, std::span<float> log
     generation->output.num_cached_tokens = sequence.num_cached_tokens;
     add_other_samples(generation);
   }
-  if (sample->output.finish_reason == FinishReason::kNone) {
-    output_.deltas.push_back(take_delta(sample));
-  } else {
-    finish_sample(sample, sample->output.finish_reason);
-    if (generation->num_unfinished == 0) finish_generation(generation);
-  }
+  finish_or_go_on(sample);
 }
 
+void Engine::finish_or_go_on(Sample* sample) {
+  Generation* generation = sample->generation;
+  if (sample->output.finish_reason == FinishReason::kNone) {
+    make_room(&output_.deltas);
+    output_.deltas.push_back(take_delta(sample));
+    return;
+  }
+  finish_sample(sample, sample->output.finish_reason);
+  if (generation->num_unfinished == 0) finish_generation(generation);
+}
+
+// What can run out of memory comes first, so that a sample is finished or as it was.
 void Engine::finish_sample(Sample* sample, FinishReason reason) {
-  scheduler_.finish(&sample->sequence);
-  samples_.erase(sample->sequence.id);
-  sample->output.finish_reason = reason;
+  make_room(&output_.deltas);
   if (sample->text) {
     sample->text->finish();
     sample->output.text = sample->text->text();
   }
-  output_.deltas.push_back(take_delta(sample));
+  TextDelta delta = take_delta(sample);
+  delta.finish_reason = reason;
+  output_.deltas.push_back(std::move(delta));
+  sample->output.finish_reason = reason;
+  scheduler_.finish(&sample->sequence);
+  samples_.erase(sample->sequence.id);
   --sample->generation->num_unfinished;
 }
 
 void Engine::end(Generation* generation, FinishReason reason, Status error) {
-  generation->output.error = std::move(error);
   for (const auto& sample : generation->samples) {
-    if (sample->output.finish_reason == FinishReason::kNone) finish_sample(sample.get(), reason);
+    if (samples_.contains(sample->sequence.id)) finish_sample(sample.get(), reason);
+    if (sample->output.finish_reason == FinishReason::kNone) sample->output.finish_reason = reason;
   }
+  generation->output.error = std::move(error);
   finish_generation(generation);
 }
 
 void Engine::finish_generation(Generation* generation) {
+  make_room(&output_.finished);
   RequestOutput& output = generation->output;
   for (const auto& sample : generation->samples)
     output.outputs.push_back(std::move(sample->output));

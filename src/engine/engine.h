@@ -32,8 +32,10 @@ struct EngineParts {
 
 // Serves many requests at once over one model: continuous batching over a paged cache. A request's
 // tokens depend on the request alone, not on what runs beside it. Each step is plan, run, commit,
-// with plain data between, so that a caller may also run the model itself and come back. Not
-// thread-safe: one thread owns an engine.
+// with plain data between, so that a caller may also run the model itself and come back. When
+// memory runs out, the request it was needed for ends with kResourceExhausted, or else the last in
+// order of service; the books stay sound at every allocation. Not thread-safe: one thread owns an
+// engine.
 class Engine {
  public:
   Engine(EngineParts parts, const EngineOptions& options);
@@ -43,7 +45,8 @@ class Engine {
   // does not fit the context, or the request could never fit the cache.
   Result<RequestId> submit(Request request);
 
-  // Takes a request back; it ends with what it has. False when there is no such request.
+  // Takes a request back; it ends with what it has. False when there is no such request, or no
+  // memory to report its end with: it then goes on.
   bool cancel(RequestId id);
 
   bool has_unfinished() const { return !generations_.empty(); }
@@ -65,14 +68,20 @@ class Engine {
 
  private:
   Status check(const Request& request) const;
+  Result<RequestId> add(Request request);
+  void forget(RequestId id);
+  void step_once();
+  void give_up_last();
   void add_sample(Generation* generation, int sample_index);
   void add_other_samples(Generation* generation);
   void note_scheduled(const StepPlan& plan);
   void run_each_alone(const StepPlan& plan);
-  void commit_one(const ScheduledSequence& scheduled, std::span<float> logits);
+  void commit_one(Sample* sample, const ScheduledSequence& scheduled, std::span<float> logits);
+  void finish_or_go_on(Sample* sample);
   void finish_sample(Sample* sample, FinishReason reason);
   void finish_generation(Generation* generation);
   void end(Generation* generation, FinishReason reason, Status error);
+  void end_failed();
   void expire();
 
   EngineParts parts_;
@@ -82,7 +91,8 @@ class Engine {
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;
-  StepOutput output_;  // gathered until the next take_output()
+  bool some_failed_ = false;  // a generation in flight has an error and must end
+  StepOutput output_;         // gathered until the next take_output()
   RequestId next_request_id_ = 1;
   SequenceId next_sequence_id_ = 1;
   std::uint64_t next_seed_;

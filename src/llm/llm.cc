@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/out_of_memory.h"
 #include "engine/engine.h"
 #include "llm/package_parts.h"
 #include "runner/model_package.h"
@@ -137,11 +138,13 @@ Result<std::vector<TokenId>> Llm::tokenize(const Prompt& prompt) const {
 }
 
 Result<std::uint64_t> Llm::submit(const GenerateRequest& request) {
-  QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request.prompt));
-  return impl_->engine.submit({.prompt_ids = std::move(ids),
-                               .params = request.params,
-                               .priority = request.priority,
-                               .cache_salt = request.cache_salt});
+  return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
+    QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request.prompt));
+    return impl_->engine.submit({.prompt_ids = std::move(ids),
+                                 .params = request.params,
+                                 .priority = request.priority,
+                                 .cache_salt = request.cache_salt});
+  });
 }
 
 std::vector<RequestOutput> Llm::generate(std::span<const GenerateRequest> requests,

@@ -28,6 +28,17 @@ ScheduledSequence schedule(const Sequence& sequence, int num_new) {
   return scheduled;
 }
 
+// Blocks on their way to a sequence; given back unless they arrive.
+struct HeldTable {
+  explicit HeldTable(BlockManager* block_manager) : manager(block_manager) {}
+  HeldTable(const HeldTable&) = delete;
+  HeldTable& operator=(const HeldTable&) = delete;
+  ~HeldTable() { manager->free(&table); }
+
+  BlockManager* manager;
+  BlockTable table;
+};
+
 void append(const ScheduledSequence& scheduled, StepPlan* plan) {
   plan->sequences.push_back(scheduled);
   plan->num_tokens += scheduled.num_new;
@@ -73,18 +84,18 @@ void Scheduler::plan_decodes(StepPlan* plan) {
 bool Scheduler::make_room_for_next_token(Sequence* sequence, StepPlan* plan) {
   while (!block_manager_->append(sequence->num_tokens(), &sequence->blocks)) {
     Sequence* last = std::prev(running_.end())->second;
-    preempt(last, plan);
+    plan->preempted.push_back(last->id);
+    preempt(last);
     if (last == sequence) return false;
   }
   return true;
 }
 
-void Scheduler::preempt(Sequence* sequence, StepPlan* plan) {
-  running_.erase(sequence->rank());
+void Scheduler::preempt(Sequence* sequence) {
   block_manager_->free(&sequence->blocks);
   sequence->num_computed_tokens = 0;
-  plan->preempted.push_back(sequence->id);
-  add(sequence);
+  sequence->status = SequenceStatus::kWaiting;
+  waiting_.insert(running_.extract(sequence->rank()));
 }
 
 bool Scheduler::has_backlog() const { return 2 * num_waiting() > num_running() + 2; }
@@ -128,25 +139,22 @@ void Scheduler::admit(int budget, StepPlan* plan) {
 bool Scheduler::try_admit(Sequence* sequence) {
   // One free block for each running sequence stays, or the newcomer would be preempted at once.
   const int reserve = num_running();
-  BlockTable table;
+  HeldTable held(block_manager_);
   int num_cached = 0;
   if (!sequence->wants_prompt_logprobs) {
-    num_cached = block_manager_->allocate_cached(sequence->token_ids, sequence->cache_salt, &table);
+    num_cached =
+        block_manager_->allocate_cached(sequence->token_ids, sequence->cache_salt, &held.table);
   }
   const int num_blocks = blocks_for(sequence->num_tokens(), block_manager_->block_size());
-  const int num_missing = num_blocks - static_cast<int>(table.blocks.size());
-  if (num_missing + reserve > block_manager_->num_free_blocks()) {
-    block_manager_->free(&table);
-    return false;
-  }
-  QUIRE_CHECK(block_manager_->append(sequence->num_tokens(), &table), "room that was counted");
+  const int num_missing = num_blocks - static_cast<int>(held.table.blocks.size());
+  if (num_missing + reserve > block_manager_->num_free_blocks()) return false;
+  QUIRE_CHECK(block_manager_->append(sequence->num_tokens(), &held.table), "room that was counted");
   block_manager_->count_lookup(sequence->num_tokens(), num_cached);
   if (sequence->num_output_tokens() == 0) sequence->num_cached_tokens = num_cached;
-  sequence->blocks = std::move(table);
+  sequence->blocks = std::exchange(held.table, {});
   sequence->num_computed_tokens = num_cached;
   sequence->status = SequenceStatus::kRunning;
-  waiting_.erase(sequence->rank());
-  running_.emplace(sequence->rank(), sequence);
+  running_.insert(waiting_.extract(sequence->rank()));
   return true;
 }
 

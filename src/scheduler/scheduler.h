@@ -23,6 +23,7 @@ namespace quire {
 // stream waits for its next token. With a backlog, throughput comes first: prompts get all that is
 // left of the budget, so that the batch fills up.
 //
+// Consistent at every allocation: after a std::bad_alloc the next plan() starts from sound books.
 // Knows no clock, thread, tensor or text. Not thread-safe; owned by the engine thread. The
 // sequences are the engine's and must outlive their stay here; the block manager must outlive the
 // scheduler.
@@ -60,7 +61,7 @@ class Scheduler {
   void admit(int budget, StepPlan* plan);
   bool try_admit(Sequence* sequence);
   bool make_room_for_next_token(Sequence* sequence, StepPlan* plan);
-  void preempt(Sequence* sequence, StepPlan* plan);
+  void preempt(Sequence* sequence);
   bool has_backlog() const;
   int prefill_budget(const StepPlan& plan) const;
 
