@@ -17,6 +17,9 @@ void chat_template(std::string_view input);
 // Any bytes as the tokens of a stream: its pieces are UTF-8 and together equal the decoded whole.
 void stream_decoder(std::string_view input);
 
+// Any bytes as an expression: refused, or a printable result that brackets do not change.
+void calculator(std::string_view input);
+
 // Any bytes as the decisions of a crowd of requests (crowd_body.h): every answer is the answer
 // alone.
 void crowd(std::string_view input);

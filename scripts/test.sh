@@ -48,7 +48,7 @@ tier_release() {
 
 run_pytest() { PYTHONPATH=python .venv/bin/python -m pytest -q -p no:cacheprovider "$@"; }
 
-tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat; }
+tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_tools; }
 
 tier_e2e() {
   scripts/build.sh release
