@@ -73,11 +73,6 @@ Result<MemoryRegion> MemoryRegion::map(std::size_t num_bytes) {
     return resource_exhausted("no memory for a region of " + std::to_string(num_bytes >> 20U) +
                               " MiB");
   }
-#if defined(MADV_HUGEPAGE)
-  // A hint, and no matter if it is not taken: cache blocks lie scattered, and with small pages
-  // looking up their addresses takes as long as reading them.
-  static_cast<void>(madvise(data, num_bytes, MADV_HUGEPAGE));
-#endif
   return MemoryRegion(
       std::unique_ptr<std::byte, Unmap>(static_cast<std::byte*>(data), {num_bytes}));
 }

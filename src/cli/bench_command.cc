@@ -2,19 +2,21 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/system_memory.h"
+#include "cli/bench_latency.h"
+#include "cli/bench_requests.h"
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
@@ -33,6 +35,7 @@ constexpr int kRepeats = 3;       // measurements of each kind; the median count
 struct BenchFlags {
   ModelFlags model;
   bool json = false;
+  bool latency = false;
 };
 
 struct BenchResult {
@@ -43,30 +46,12 @@ struct BenchResult {
   Roofline roofline;
   double prefill_share = 0;
   double decode_share = 0;
+  std::optional<BenchLatency> latency;
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
-}
-
-GenerateRequest random_request(int num_prompt, int num_output, int vocab, std::mt19937* random) {
-  std::uniform_int_distribution<TokenId> any_id(0, vocab - 1);
-  std::vector<TokenId> ids(static_cast<std::size_t>(num_prompt));
-  for (TokenId& id : ids) id = any_id(*random);
-  GenerateRequest request{.prompt = std::move(ids)};
-  request.params.max_tokens = num_output;
-  request.params.ignore_eos = true;
-  return request;
-}
 
 Result<double> measure_prefill(int num_prompt, int vocab, std::mt19937* random, Llm* llm) {
   QUIRE_TRY(llm->submit(random_request(num_prompt, 1, vocab, random)).error());
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = BenchClock::now();
   while (llm->has_unfinished()) {
     for (const RequestOutput& output : llm->step().finished) QUIRE_TRY(output.error);
   }
@@ -87,7 +72,7 @@ Result<double> measure_decode(int num_streams, int vocab, std::mt19937* random, 
     for (const RequestOutput& finished : llm->step().finished) QUIRE_TRY(finished.error);
   }
   const std::int64_t before = llm->stats().num_generated_tokens;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = BenchClock::now();
   for (int i = 0; i < kDecodeSteps; ++i) {
     for (const RequestOutput& finished : llm->step().finished) QUIRE_TRY(finished.error);
   }
@@ -120,7 +105,7 @@ Result<BenchResult> run_measurements(const BenchFlags& flags) {
   options.prefix_cache = false;
   QUIRE_ASSIGN(const ModelPackage package, open_package(flags.model.package));
   BenchResult result;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = BenchClock::now();
   QUIRE_ASSIGN(Llm llm, Llm::open(flags.model.package, options));
   result.load_ms = seconds_since(start) * 1e3;
   std::mt19937 random(1);
@@ -162,6 +147,14 @@ Result<BenchResult> run_measurements(const BenchFlags& flags) {
   return result;
 }
 
+// A second engine, because this one needs the prefix cache and the others must not have it.
+Status add_latency(const BenchFlags& flags, BenchResult* result) {
+  QUIRE_ASSIGN(const ModelPackage package, open_package(flags.model.package));
+  QUIRE_ASSIGN(Llm llm, Llm::open(flags.model.package, engine_options(flags.model)));
+  QUIRE_ASSIGN(result->latency, measure_latency(package.max_seq_len, &llm));
+  return ok_status();
+}
+
 nlohmann::ordered_json rates_json(const std::map<int, double>& rates) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const auto& [size, rate] : rates) json[std::to_string(size)] = rate;
@@ -169,17 +162,46 @@ nlohmann::ordered_json rates_json(const std::map<int, double>& rates) {
 }
 
 void print_json(const BenchResult& result) {
-  const nlohmann::ordered_json json = {{"prefill_tok_s", rates_json(result.prefill_tok_s)},
-                                       {"decode_tok_s", rates_json(result.decode_tok_s)},
-                                       {"load_ms", result.load_ms},
-                                       {"rss_mib", result.rss_mib},
-                                       {"roofline",
-                                        {{"int8_gmac_s", result.roofline.int8_gmac_s},
-                                         {"fp32_gflop_s", result.roofline.fp32_gflop_s},
-                                         {"read_gb_s", result.roofline.read_gb_s},
-                                         {"prefill_share", result.prefill_share},
-                                         {"decode_share", result.decode_share}}}};
+  nlohmann::ordered_json json = {{"prefill_tok_s", rates_json(result.prefill_tok_s)},
+                                 {"decode_tok_s", rates_json(result.decode_tok_s)},
+                                 {"load_ms", result.load_ms},
+                                 {"rss_mib", result.rss_mib},
+                                 {"roofline",
+                                  {{"int8_gmac_s", result.roofline.int8_gmac_s},
+                                   {"fp32_gflop_s", result.roofline.fp32_gflop_s},
+                                   {"read_gb_s", result.roofline.read_gb_s},
+                                   {"prefill_share", result.prefill_share},
+                                   {"decode_share", result.decode_share}}}};
+  if (result.latency) {
+    json["latency"] = {{"prompt_tokens", result.latency->num_prompt},
+                       {"ttft_cold_ms", result.latency->ttft_cold},
+                       {"ttft_cached_ms", result.latency->ttft_cached},
+                       {"ttft_shared_ms", result.latency->ttft_shared},
+                       {"streams", result.latency->num_streams},
+                       {"inter_token_ms", result.latency->inter_token},
+                       {"inter_token_beside_prompt_ms", result.latency->inter_token_late}};
+  }
   std::printf("%s\n", json.dump().c_str());
+}
+
+void print_latency(const BenchLatency& latency) {
+  std::printf(
+      "first token of a prompt of %d tokens: %.1f ms; with its beginning cached %.1f ms "
+      "(%.1f %%), shared with a running request %.1f ms (%.1f %%)\n",
+      latency.num_prompt,
+      latency.ttft_cold,
+      latency.ttft_cached,
+      100 * latency.ttft_cached / latency.ttft_cold,
+      latency.ttft_shared,
+      100 * latency.ttft_shared / latency.ttft_cold);
+  std::printf(
+      "%d streams: a token each every %.1f ms; beside a prompt of %d tokens every %.1f ms "
+      "at worst (%.1f times)\n",
+      latency.num_streams,
+      latency.inter_token,
+      latency.num_prompt,
+      latency.inter_token_late,
+      latency.inter_token_late / latency.inter_token);
 }
 
 void print_bars(const char* what, const std::map<int, double>& rates) {
@@ -207,11 +229,15 @@ void print_table(const BenchResult& result) {
       "reading\n",
       100 * result.prefill_share,
       100 * result.decode_share);
+  if (result.latency) print_latency(*result.latency);
 }
 
 int run_bench(const BenchFlags& flags) {
-  const auto result = run_measurements(flags);
+  auto result = run_measurements(flags);
   if (!result) return report(result.error());
+  if (flags.latency) {
+    if (Status status = add_latency(flags, &*result); !status.ok()) return report(status);
+  }
   flags.json ? print_json(*result) : print_table(*result);
   return kExitOk;
 }
@@ -221,8 +247,12 @@ int run_bench(const BenchFlags& flags) {
 void add_bench_command(CLI::App* app, Action* action) {
   auto flags = std::make_shared<BenchFlags>();  // shared with the action that outlives this call
   CLI::App* command = app->add_subcommand("bench", "Measure prefill, decode and a batch sweep");
-  command->footer("Examples:\n  quire bench -m PKG\n  quire bench -m PKG --json > bench.json");
+  command->footer(
+      "Examples:\n  quire bench -m PKG\n  quire bench -m PKG --latency --json > bench.json");
   add_model_flags(command, &flags->model);
+  command->add_flag("--latency",
+                    flags->latency,
+                    "Also the time to a first token, cold and cached, and between tokens");
   command->add_flag("--json", flags->json, "One JSON object on stdout");
   command->callback([flags, action] { *action = [flags] { return run_bench(*flags); }; });
 }

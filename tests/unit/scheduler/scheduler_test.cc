@@ -87,7 +87,7 @@ TEST_F(SchedulerTest, BesideDecodesAPromptGetsASmallShareOfTheStep) {
   add(3);
   step();
   add(100);
-  EXPECT_EQ(step().sequences, (Scheduled{{0, 3, 1, 1}, {1, 0, 32, 0}}));
+  EXPECT_EQ(step().sequences, (Scheduled{{0, 3, 1, 1}, {1, 0, 16, 0}}));
 }
 
 TEST_F(SchedulerTest, WithABacklogPromptsFillTheStep) {
