@@ -37,12 +37,13 @@ void print_package(const ModelPackage& package) {
   print_row("attention",
             std::to_string(package.num_heads) + " heads, " + std::to_string(package.num_kv_heads) +
                 " for keys and values, of " + std::to_string(package.head_dim));
-  print_row("vocabulary", std::to_string(package.vocab_size));
+  if (package.vocab_size > 0) print_row("vocabulary", std::to_string(package.vocab_size));
   print_row("context", std::to_string(package.max_seq_len) + " tokens");
   print_row("weights", package.quantization == "none" ? package.dtype : package.quantization);
   std::string eos;
   for (const TokenId id : package.eos_ids) eos += (eos.empty() ? "" : ", ") + std::to_string(id);
   print_row("ends at id", eos.empty() ? "none" : eos);
+  if (package.files.empty()) return;
   std::printf("  files\n");
   for (const auto& [name, file] : package.files) {
     std::printf("    %-26s %14s  sha256 %.16s...\n",
@@ -64,7 +65,10 @@ int run_inspect(const std::filesystem::path& folder) {
   if (!chat_format) return report(chat_format.error());
   print_row("tokenizer", *tokenizer ? std::to_string((*tokenizer)->vocab_size()) + " ids" : "none");
   print_row("chat template", *chat_format ? "yes" : "none");
-  std::printf("intact: every file has its recorded sha256\n");
+  std::printf("%s\n",
+              package->files.empty()
+                  ? "not written by quire-export: nothing tells whether it is intact"
+                  : "intact: every file has its recorded sha256");
   return kExitOk;
 }
 

@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <numeric>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -71,7 +73,7 @@ Result<Roofline> measure_roofline(int num_threads) {
   return roofline;
 }
 
-Result<ModelCost> model_cost(const ModelPackage& package) {
+ModelCost model_cost(const ModelPackage& package) {
   const double hidden = package.hidden_size;
   const double heads = static_cast<double>(package.num_heads) * package.head_dim;
   const double kv_heads = static_cast<double>(package.num_kv_heads) * package.head_dim;
@@ -80,11 +82,14 @@ Result<ModelCost> model_cost(const ModelPackage& package) {
   ModelCost cost;
   cost.macs_per_token = package.num_layers * layer + hidden * package.vocab_size;
   cost.quantized = package.quantization != "none";
-  const auto weights = package.files.find("model.onnx.data");
-  if (weights == package.files.end()) {
-    return bad_model(package.folder.string() + " has no model.onnx.data");
+  // The weights are in the graph's file or beside it; exporters differ in what they call that.
+  for (const char* ending : {"", ".data", "_data"}) {
+    std::filesystem::path file = package.model_file;
+    file += ending;
+    std::error_code error;
+    const std::uintmax_t bytes = std::filesystem::file_size(file, error);
+    if (!error) cost.bytes_per_token += static_cast<double>(bytes);
   }
-  cost.bytes_per_token = static_cast<double>(weights->second.size);
   return cost;
 }
 

@@ -19,6 +19,6 @@ struct ModelCost {
   double bytes_per_token = 0;
   bool quantized = false;
 };
-Result<ModelCost> model_cost(const ModelPackage& package);
+ModelCost model_cost(const ModelPackage& package);
 
 }  // namespace quire::cli

@@ -72,11 +72,21 @@ RequestOutput failed(Status error) {
   return output;
 }
 
-Status check_vocabulary(const ModelPackage& package, const Tokenizer* tokenizer) {
-  if (tokenizer == nullptr || tokenizer->vocab_size() <= package.vocab_size) return ok_status();
-  return bad_model(package.folder.string() + " has a tokenizer of " +
-                   std::to_string(tokenizer->vocab_size()) + " ids for a model of " +
-                   std::to_string(package.vocab_size) + "; they do not belong together");
+Status check_vocabulary(const std::filesystem::path& folder,
+                        const Tokenizer* tokenizer,
+                        const GenerationDefaults& defaults,
+                        int vocab_size) {
+  if (tokenizer != nullptr && tokenizer->vocab_size() > vocab_size) {
+    return bad_model(folder.string() + " has a tokenizer of " +
+                     std::to_string(tokenizer->vocab_size()) + " ids for a model of " +
+                     std::to_string(vocab_size) + "; they do not belong together");
+  }
+  for (const TokenId id : defaults.eos_ids) {
+    if (id < vocab_size) continue;
+    return bad_model((folder / "generation_config.json").string() + " ends texts at id " +
+                     std::to_string(id) + ", which the model does not have");
+  }
+  return ok_status();
 }
 
 }  // namespace
@@ -86,16 +96,10 @@ Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& 
   QUIRE_ASSIGN(const ModelPackage package, open_package(folder));
   QUIRE_TRY(check_package_files(package));
   QUIRE_ASSIGN(auto tokenizer, load_tokenizer_if_any(folder));
-  QUIRE_TRY(check_vocabulary(package, tokenizer.get()));
   QUIRE_ASSIGN(auto chat_format, load_chat_format(folder));
   QUIRE_ASSIGN(auto defaults, load_generation_defaults(folder));
-  for (const TokenId id : defaults.eos_ids) {
-    if (id >= package.vocab_size) {
-      return bad_model((folder / "generation_config.json").string() + " ends texts at id " +
-                       std::to_string(id) + ", which the model does not have");
-    }
-  }
   QUIRE_ASSIGN(auto runner, open_runner(package, options));
+  QUIRE_TRY(check_vocabulary(folder, tokenizer.get(), defaults, runner->spec().vocab_size));
   auto impl = std::make_unique<Impl>(
       options, std::move(runner), std::move(tokenizer), merged(package.eos_ids, defaults.eos_ids));
   impl->chat_format = std::move(chat_format);

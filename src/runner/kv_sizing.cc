@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 namespace quire {
 
@@ -15,6 +16,14 @@ int choose_num_kv_blocks(const KvSizing& sizing) {
       sizing.available_bytes / 4 / std::max<std::uint64_t>(sizing.bytes_per_block, 1);
   constexpr std::uint64_t kMost = std::uint64_t{1} << 24U;
   return static_cast<int>(std::min(std::max(std::min(useful, affordable), blocks_of_one), kMost));
+}
+
+Status check_cache_fits(std::uint64_t bytes_per_block, int num_blocks, std::uint64_t available) {
+  const std::uint64_t total = bytes_per_block * static_cast<std::uint64_t>(num_blocks);
+  if (total <= available) return ok_status();
+  return resource_exhausted("a cache of " + std::to_string(num_blocks) + " blocks takes " +
+                            std::to_string(total >> 20U) + " MiB, but " +
+                            std::to_string(available >> 20U) + " MiB are free; lower --kv-blocks");
 }
 
 }  // namespace quire

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "quire/status.h"
+
 namespace quire {
 
 // What decides how many cache blocks a runner takes.
@@ -17,5 +19,8 @@ struct KvSizing {
 // The number of blocks: as requested; else as many as `max_num_seqs` sequences of full length could
 // use, but no more than a quarter of the free memory and never less than one such sequence needs.
 int choose_num_kv_blocks(const KvSizing& sizing);
+
+// Whether that many blocks fit the free memory; else kResourceExhausted with what to change.
+Status check_cache_fits(std::uint64_t bytes_per_block, int num_blocks, std::uint64_t available);
 
 }  // namespace quire

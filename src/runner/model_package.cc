@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "runner/foreign_package.h"
 
 namespace quire {
 namespace {
@@ -237,11 +238,10 @@ Result<ModelPackage> open_package(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder, error)) {
     return bad_model(folder.string() + " is not a folder; make a package with quire-export");
   }
-  if (!is_package(folder)) {
-    return bad_model(folder.string() + " has no model_info.json; make a package with quire-export");
-  }
+  if (!is_package(folder)) return open_foreign_package(folder);
   ModelPackage package;
   package.folder = folder;
+  package.model_file = folder / "model.onnx";
   const std::filesystem::path path = folder / kInfoFile;
   QUIRE_ASSIGN(const nlohmann::json json, read_json_file(path, kMaxInfoBytes));
   QUIRE_ASSIGN(const JsonObject info, JsonObject::of(json, path.string()));

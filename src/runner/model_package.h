@@ -30,11 +30,12 @@ struct CacheLayer {
 // What model_info.json says of a package. A plain value.
 struct ModelPackage {
   std::filesystem::path folder;
+  std::filesystem::path model_file;  // the ONNX graph
   std::string name;
   std::string architecture;
   std::string source;  // what it was exported from, as one line
   std::string license;
-  std::string graph;  // paged | explicit | none
+  std::string graph;  // paged | explicit | none | foreign: see open_foreign_package()
   std::vector<std::string> backends;
   int num_layers = 0;
   int hidden_size = 0;
@@ -54,7 +55,8 @@ struct ModelPackage {
 };
 
 // Reads model_info.json and holds it against its own rules and the folder: every file listed is a
-// plain file of the recorded size. Fails with kBadModel.
+// plain file of the recorded size. A folder without that file may be a foreign package. Fails with
+// kBadModel.
 Result<ModelPackage> open_package(const std::filesystem::path& folder);
 
 // Compares each file with its recorded XXH3-128: finds every accidental change.

@@ -1,0 +1,129 @@
+#include "runner/block_store.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace quire {
+
+std::vector<StepGroup> group_by_length(const ModelInput& input) {
+  std::map<std::pair<int, int>, StepGroup> groups;
+  const auto max_blocks = static_cast<std::size_t>(input.max_blocks);
+  for (std::size_t i = 0; i < input.past_sequence_lengths.size(); ++i) {
+    const std::int32_t begin = input.cumulative_sequence_lengths[i];
+    const StepSequence sequence{.blocks = input.block_table.subspan(i * max_blocks, max_blocks),
+                                .past = input.past_sequence_lengths[i],
+                                .num_new = input.cumulative_sequence_lengths[i + 1] - begin,
+                                .first_row = static_cast<std::size_t>(begin)};
+    StepGroup& group = groups[{sequence.past, sequence.num_new}];
+    group.past = sequence.past;
+    group.num_new = sequence.num_new;
+    group.sequences.push_back(sequence);
+  }
+  std::vector<StepGroup> list;
+  for (auto& [lengths, group] : groups) list.push_back(std::move(group));
+  return list;
+}
+
+std::uint64_t KvBlockStore::bytes_per_block(std::span<const Shape> tensors, int block_size) {
+  std::uint64_t bytes = 0;
+  for (const Shape& shape : tensors) {
+    bytes += static_cast<std::uint64_t>(shape.num_heads) * shape.head_bytes *
+             static_cast<std::uint64_t>(block_size);
+  }
+  return bytes;
+}
+
+Result<KvBlockStore> KvBlockStore::create(std::vector<Shape> tensors,
+                                          int num_blocks,
+                                          int block_size) {
+  const std::uint64_t bytes =
+      bytes_per_block(tensors, block_size) * static_cast<std::uint64_t>(num_blocks);
+  QUIRE_ASSIGN(MemoryRegion memory, MemoryRegion::map(bytes));
+  return KvBlockStore(std::move(tensors), num_blocks, block_size, std::move(memory));
+}
+
+KvBlockStore::KvBlockStore(std::vector<Shape> tensors,
+                           int num_blocks,
+                           int block_size,
+                           MemoryRegion memory)
+    : tensors_(std::move(tensors)), block_size_(block_size), memory_(std::move(memory)) {
+  std::size_t begin = 0;
+  for (const Shape& shape : tensors_) {
+    begin_of_tensor_.push_back(begin);
+    begin += bytes_per_block({&shape, 1}, block_size) * static_cast<std::size_t>(num_blocks);
+  }
+}
+
+std::size_t KvBlockStore::offset(std::size_t tensor, std::int32_t block, int head, int slot) const {
+  const Shape& shape = tensors_[tensor];
+  const auto row = static_cast<std::size_t>(block) * static_cast<std::size_t>(shape.num_heads) +
+                   static_cast<std::size_t>(head);
+  return begin_of_tensor_[tensor] +
+         (row * static_cast<std::size_t>(block_size_) + static_cast<std::size_t>(slot)) *
+             shape.head_bytes;
+}
+
+void KvBlockStore::gather(std::size_t tensor,
+                          std::span<const std::int32_t> blocks,
+                          int length,
+                          std::byte* out) const {
+  const Shape& shape = tensors_[tensor];
+  for (int head = 0; head < shape.num_heads; ++head) {
+    for (int first = 0; first < length; first += block_size_) {
+      const std::int32_t block = blocks[static_cast<std::size_t>(first / block_size_)];
+      const int count = std::min(block_size_, length - first);
+      const std::size_t bytes = static_cast<std::size_t>(count) * shape.head_bytes;
+      std::memcpy(out, memory_.data() + offset(tensor, block, head, 0), bytes);
+      out += bytes;
+    }
+  }
+}
+
+void KvBlockStore::scatter(std::size_t tensor,
+                           std::span<const std::int32_t> blocks,
+                           int begin,
+                           int end,
+                           const std::byte* from) {
+  const Shape& shape = tensors_[tensor];
+  const std::size_t head_stride = static_cast<std::size_t>(end) * shape.head_bytes;
+  for (int head = 0; head < shape.num_heads; ++head) {
+    const std::byte* source = from + static_cast<std::size_t>(head) * head_stride;
+    for (int position = begin; position < end;) {
+      const std::int32_t block = blocks[static_cast<std::size_t>(position / block_size_)];
+      const int slot = position % block_size_;
+      const int count = std::min(block_size_ - slot, end - position);
+      std::memcpy(memory_.data() + offset(tensor, block, head, slot),
+                  source + static_cast<std::size_t>(position) * shape.head_bytes,
+                  static_cast<std::size_t>(count) * shape.head_bytes);
+      position += count;
+    }
+  }
+}
+
+TokenBlockStore::TokenBlockStore(int num_blocks, int block_size)
+    : block_size_(block_size),
+      ids_(static_cast<std::size_t>(num_blocks) * static_cast<std::size_t>(block_size)) {}
+
+std::size_t TokenBlockStore::slot(std::span<const std::int32_t> blocks, int position) const {
+  const std::int32_t block = blocks[static_cast<std::size_t>(position / block_size_)];
+  return static_cast<std::size_t>(block) * static_cast<std::size_t>(block_size_) +
+         static_cast<std::size_t>(position % block_size_);
+}
+
+void TokenBlockStore::write(const StepSequence& sequence, std::span<const TokenId> new_ids) {
+  for (std::size_t i = 0; i < new_ids.size(); ++i) {
+    ids_[slot(sequence.blocks, sequence.past + static_cast<int>(i))] = new_ids[i];
+  }
+}
+
+TokenId TokenBlockStore::read(std::span<const std::int32_t> blocks, int position) const {
+  return ids_[slot(blocks, position)];
+}
+
+}  // namespace quire

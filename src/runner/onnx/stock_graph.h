@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "quire/model_runner.h"
+#include "quire/result.h"
+#include "runner/block_store.h"
+#include "runner/model_package.h"
+#include "runner/onnx/onnx_session.h"
+
+namespace quire::onnx {
+
+// What graphs of ordinary inputs (batch and sequence axes, stock operators) have in common.
+
+struct LogitsInfo {
+  std::string name;
+  int vocab_size = 0;
+};
+
+// The graph's output of logits, [batch, sequence, vocab] or [batch, vocab] for the last position
+// only. Fails with kBadModel if there is none, or its width is not `vocab_size` (0: as the graph
+// has it).
+Result<LogitsInfo> find_logits(const OnnxSession& session, int vocab_size);
+
+// One of the integer inputs of a step, in the element type the graph wants.
+class IntegerInput {
+ public:
+  explicit IntegerInput(const TensorInfo& input);
+
+  const std::string& name() const { return name_; }
+  // Where the step's values are put before tensor(): one a token, or one in all.
+  std::vector<std::int64_t>& values() { return values_; }
+  // [batch, values / batch], or one value in the rank the graph has for it. Over memory of this
+  // object's; valid until it changes.
+  Ort::Value tensor(std::int64_t batch);
+
+ private:
+  std::string name_;
+  ONNXTensorElementDataType type_;
+  std::size_t rank_;
+  std::vector<std::int64_t> values_;
+  std::vector<std::int32_t> narrow_;
+};
+
+// The integer inputs that the graph has among those a step can fill; any other input that is not in
+// `also_known` is refused with kBadModel.
+Result<std::vector<IntegerInput>> find_integer_inputs(const OnnxSession& session,
+                                                      std::span<const std::string> also_known);
+
+// Where the rows that were asked for lie: input.logits_indices by sequence.
+class LogitsWriter {
+ public:
+  LogitsWriter(const ModelInput& input, int vocab_size, std::vector<float>* logits);
+
+  // Whether any row of this sequence is wanted.
+  bool wants(const StepSequence& sequence) const;
+  // Copies the wanted rows from what the graph computed for sequence `batch_index` of its batch:
+  // `logits` of [batch, length, vocab], of which the last row is the sequence's last new token.
+  // Fails with kInternal when the shape or type is another.
+  Status write(const StepSequence& sequence, std::size_t batch_index, const Ort::Value& logits);
+
+ private:
+  std::span<const std::int64_t> rows_of(const StepSequence& sequence) const;
+
+  const ModelInput& input_;
+  std::size_t vocab_size_;
+  std::vector<float>* logits_;
+};
+
+}  // namespace quire::onnx
