@@ -39,12 +39,76 @@ namespace {
 constexpr int kVocab = 23;
 constexpr TokenId kEos = 3;
 constexpr int kMaxSteps = 20000;
+constexpr ToolMarkers kMarkers = {
+    .call_begin = 5, .call_end = 6, .result_begin = 7, .result_end = {}};
+
+// Ids 10 to 22 are letters, the others say nothing.
+class LetterTokenizer : public Tokenizer {
+ public:
+  Result<std::vector<TokenId>> encode(std::string_view text) const override {
+    std::vector<TokenId> ids;
+    for (const char c : text) ids.push_back(10 + c - 'a');
+    return ids;
+  }
+  Result<std::vector<TokenId>> encode_special(std::string_view text) const override {
+    return encode(text);
+  }
+  Result<std::vector<TokenId>> encode_spans(std::span<const TextSpan>) const override {
+    return std::vector<TokenId>();
+  }
+  Result<std::string> decode(std::span<const TokenId> ids, bool) const override {
+    std::string text;
+    for (const TokenId id : ids) text += token_bytes(id);
+    return text;
+  }
+  std::string token_bytes(TokenId id) const override {
+    return {id < 10 ? '-' : static_cast<char>('a' + id - 10)};
+  }
+  bool is_special(TokenId id) const override { return id < 10; }
+  std::optional<TokenId> id_of(std::string_view) const override { return std::nullopt; }
+  int vocab_size() const override { return kVocab; }
+};
+
+// Says a call backwards, with a long tail; a call that begins with a consonant comes to nothing.
+std::optional<std::string> backwards(std::string_view call) {
+  if (call.front() != 'a' && call.front() != 'e' && call.front() != 'i') return std::nullopt;
+  std::string text;
+  for (const char c : call) text.insert(text.begin(), c == '-' ? 'm' : c);
+  return text + "abcdefghi";
+}
+
+// The result that follows an answer whose last token is the end of a call, worked out from the
+// whole answer so far.
+std::vector<TokenId> solo_result(const std::vector<TokenId>& output) {
+  if (output.back() != kMarkers.call_end) return {};
+  std::string call;
+  for (std::size_t i = output.size() - 1; i-- > 0;) {
+    if (output[i] == kMarkers.call_end) return {};
+    if (output[i] == kMarkers.call_begin) {
+      const auto result = call.empty() ? std::nullopt : backwards(call);
+      if (!result) return {};
+      std::vector<TokenId> ids = *LetterTokenizer().encode(*result);
+      ids.insert(ids.begin(), *kMarkers.result_begin);
+      return ids;
+    }
+    call.insert(0, LetterTokenizer().token_bytes(output[i]));
+  }
+  return {};
+}
 
 // The answer without an engine: one token after another from the fake model's own definition.
-std::vector<TokenId> solo_answer(const Request& request, int sample_index, int max_seq_len) {
+std::vector<TokenId> solo_answer(const Request& request,
+                                 int sample_index,
+                                 int max_seq_len,
+                                 bool has_tool) {
   std::vector<TokenId> tokens = request.prompt_ids;
   std::vector<TokenId> output;
   TokenCounts counts;
+  const auto append = [&](TokenId token) {
+    tokens.push_back(token);
+    output.push_back(token);
+    ++counts.output[token];
+  };
   for (const TokenId id : tokens) ++counts.prompt[id];
   const std::vector<TokenId> eos =
       request.params.ignore_eos ? std::vector<TokenId>{} : std::vector<TokenId>{kEos};
@@ -59,10 +123,12 @@ std::vector<TokenId> solo_answer(const Request& request, int sample_index, int m
                                    .sample = static_cast<std::uint32_t>(sample_index),
                                    .position = output.size()},
                                   logits);
-    tokens.push_back(token);
-    output.push_back(token);
-    ++counts.output[token];
+    append(token);
     if (!eos.empty() && token == kEos) break;
+    if (!has_tool) continue;
+    for (const TokenId forced : solo_result(output)) {
+      if (static_cast<int>(output.size()) < most) append(forced);
+    }
   }
   return output;
 }
@@ -85,6 +151,8 @@ class Crowd {
 
   Choices choices_;
   ModelSpec spec_;
+  LetterTokenizer tokenizer_;
+  bool has_tool_ = false;
   EngineOptions options_;
   CrowdReport report_;
   std::unique_ptr<Engine> engine_;
@@ -112,11 +180,16 @@ Crowd::Crowd(Choices choices) : choices_(std::move(choices)) {
       return internal_error("injected");
     });
   }
-  engine_ = std::make_unique<Engine>(EngineParts{.runner = std::move(runner),
-                                                 .tokenizer = nullptr,
-                                                 .eos_ids = {kEos},
-                                                 .clock_ms = [] { return 0.0; }},
-                                     options_);
+  EngineParts parts{
+      .runner = std::move(runner), .tokenizer = nullptr, .eos_ids = {kEos}, .clock_ms = [] {
+        return 0.0;
+      }};
+  has_tool_ = one_in(2);
+  if (has_tool_) {
+    parts.tokenizer = &tokenizer_;
+    parts.tool.emplace(kMarkers, backwards, &tokenizer_);
+  }
+  engine_ = std::make_unique<Engine>(std::move(parts), options_);
   for (int i = 0; i < 100; ++i) shared_beginning_.push_back(pick(0, kVocab - 1));
   num_to_submit_ = pick(1, 12);
 }
@@ -145,6 +218,7 @@ Request Crowd::make_request() {
   params.presence_penalty = one_in(3) ? -0.5 : 0.0;
   params.min_tokens = one_in(4) ? std::min(3, params.max_tokens) : 0;
   if (one_in(4)) params.logit_bias = {{pick(0, kVocab - 1), 2.0}};
+  if (has_tool_ && one_in(2)) params.logit_bias = {{5, 3.0}, {6, 3.0}};
   if (one_in(6)) params.bad_words = {{pick(4, kVocab - 1)}, {5, 6}};
   if (one_in(4)) params.logprobs = 2;
   if (one_in(6)) params.prompt_logprobs = 1;
@@ -179,8 +253,11 @@ void Crowd::check(const RequestOutput& finished) {
     return fail(who + " has another number of samples");
   }
   for (const CompletionOutput& sample : finished.outputs) {
-    if (sample.token_ids != solo_answer(request, sample.index, spec_.max_seq_len)) {
+    if (sample.token_ids != solo_answer(request, sample.index, spec_.max_seq_len, has_tool_)) {
       fail(who + " got another answer than alone");
+    }
+    for (const OutputPart& part : sample.parts) {
+      report_.num_results += part.kind == PartKind::kToolResult ? 1 : 0;
     }
     if (request.params.logprobs && sample.logprobs.size() != sample.token_ids.size()) {
       fail(who + " lacks log-probabilities");

@@ -23,8 +23,25 @@ enum class FinishReason {
 // "stop", "length", "cancelled", "error", or "" for kNone.
 std::string_view finish_reason_name(FinishReason reason);
 
+// What a piece of an answer is. Everything is kText unless a tool is on.
+enum class PartKind {
+  kText,
+  kToolCall,    // what the model asks of the tool
+  kToolResult,  // what the tool answered; written by the engine, not by the model
+};
+
+// "text", "tool_call" or "tool_result".
+std::string_view part_kind_name(PartKind kind);
+
+// A stretch of an answer.
+struct OutputPart {
+  PartKind kind = PartKind::kText;
+  std::string text = {};
+};
+
 // Log-probability of a token under the model's raw logits (before penalties and temperature), and
 // of the best tokens at that place, best first.
+// NaN for a token of a tool's result, which the model did not choose.
 struct TokenLogprobs {
   TokenId token = 0;
   float logprob = 0;
@@ -33,11 +50,12 @@ struct TokenLogprobs {
 
 // One sample of a prompt.
 struct CompletionOutput {
-  int index = 0;  // which of the n samples
-  std::string text = {};
-  std::vector<TokenId> token_ids;  // with the end-of-sequence id, which the text leaves out
+  int index = 0;                   // which of the n samples
+  std::string text = {};           // without calls and results of a tool, which `parts` has
+  std::vector<TokenId> token_ids;  // all, with the end-of-sequence id, which the text leaves out
   FinishReason finish_reason = FinishReason::kNone;
   std::vector<TokenLogprobs> logprobs;  // one an entry of token_ids when asked for
+  std::vector<OutputPart> parts;        // all of the answer in order; empty when no tool was called
 };
 
 // Wall-clock marks of a request in milliseconds since it was submitted.
@@ -58,10 +76,12 @@ struct RequestOutput {
   RequestTimings timings;
 };
 
-// A piece of a streamed answer. Text is always whole UTF-8.
+// A piece of a streamed answer. Text is always whole UTF-8. One step may bring several pieces of a
+// sample, of different kinds.
 struct TextDelta {
   std::uint64_t request_id = 0;
   int index = 0;
+  PartKind kind = PartKind::kText;
   std::string text = {};
   std::vector<TokenId> token_ids = {};
   FinishReason finish_reason = FinishReason::kNone;

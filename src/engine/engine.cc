@@ -131,7 +131,11 @@ void Engine::forget(RequestId id) {
 }
 
 void Engine::add_sample(Generation* generation, int sample_index) {
-  auto sample = make_sample(generation, sample_index, next_sequence_id_++, parts_.tokenizer);
+  auto sample = make_sample(generation,
+                            sample_index,
+                            next_sequence_id_++,
+                            parts_.tokenizer,
+                            parts_.tool ? &*parts_.tool : nullptr);
   Sample* added = sample.get();
   generation->samples.push_back(std::move(sample));
   samples_[added->sequence.id] = added;
@@ -302,8 +306,7 @@ void Engine::commit_one(Sample* sample,
 void Engine::finish_or_go_on(Sample* sample) {
   Generation* generation = sample->generation;
   if (sample->output.finish_reason == FinishReason::kNone) {
-    make_room(&output_.deltas);
-    output_.deltas.push_back(take_delta(sample));
+    take_deltas(sample, FinishReason::kNone, &output_.deltas);
     return;
   }
   finish_sample(sample, sample->output.finish_reason);
@@ -312,14 +315,10 @@ void Engine::finish_or_go_on(Sample* sample) {
 
 // What can run out of memory comes first, so that a sample is finished or as it was.
 void Engine::finish_sample(Sample* sample, FinishReason reason) {
-  make_room(&output_.deltas);
-  if (sample->text) {
-    sample->text->finish();
-    sample->output.text = sample->text->text();
-  }
-  TextDelta delta = take_delta(sample);
-  delta.finish_reason = reason;
-  output_.deltas.push_back(std::move(delta));
+  sample->parts.finish();
+  sample->output.text = sample->parts.text();
+  sample->output.parts = sample->parts.parts();
+  take_deltas(sample, reason, &output_.deltas);
   sample->output.finish_reason = reason;
   scheduler_.finish(&sample->sequence);
   samples_.erase(sample->sequence.id);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -19,6 +20,7 @@
 #include "request/request.h"
 #include "request/sequence.h"
 #include "scheduler/scheduler.h"
+#include "tools/tool_loop.h"
 
 namespace quire {
 
@@ -28,6 +30,7 @@ struct EngineParts {
   const Tokenizer* tokenizer = nullptr;  // must outlive the engine
   std::vector<TokenId> eos_ids;          // ids that end a text
   std::function<double()> clock_ms;      // monotonic; unset: the system's
+  std::optional<ToolLoop> tool;          // that the model may call; needs a tokenizer
 };
 
 // Serves many requests at once over one model: continuous batching over a paged cache. A request's

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,24 +20,55 @@ bool contains(std::span<const TokenId> ids, TokenId id) {
   return std::ranges::find(ids, id) != ids.end();
 }
 
-// Adds the token to everything that keeps track of tokens.
+// Adds the token to everything that keeps track of tokens but its parts.
 void append_token(Sample* sample, TokenId token) {
   sample->sequence.token_ids.push_back(token);
   ++sample->sequence.counts.output[token];
   sample->output.token_ids.push_back(token);
 }
 
+TokenPlace place_of(ToolCallTracker::Event event) {
+  using Event = ToolCallTracker::Event;
+  return {.kind = event == Event::kOutside ? PartKind::kText : PartKind::kToolCall,
+          .begins = event == Event::kBegin,
+          .shown = event == Event::kOutside || event == Event::kInside};
+}
+
+// Puts the result of the call that has just been closed behind it, as far as there is room.
+void append_result(Sample* sample) {
+  const Generation& generation = *sample->generation;
+  bool begins = true;
+  for (const TokenId token : sample->tool->answer(sample->calls.call())) {
+    if (sample->sequence.num_output_tokens() >= generation.max_tokens) return;
+    append_token(sample, token);
+    if (generation.request.params.logprobs) {
+      constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+      sample->output.logprobs.push_back({.token = token, .logprob = kUnknown, .top = {}});
+    }
+    const ToolMarkers& markers = sample->tool->markers();
+    const bool is_marker = token == markers.result_begin || token == markers.result_end;
+    sample->parts.append(
+        token, {.kind = PartKind::kToolResult, .begins = begins, .shown = !is_marker}, false);
+    begins = false;
+  }
+}
+
+// Adds the token that was just appended to the parts, and what a tool has to say to it.
 FinishReason reason_to_finish(Sample* sample, TokenId token) {
   const Generation& generation = *sample->generation;
   const SamplingParams& params = generation.request.params;
   if (contains(generation.eos_ids, token) || contains(params.stop_token_ids, token)) {
+    const PartKind kind = sample->calls.is_open() ? PartKind::kToolCall : PartKind::kText;
+    sample->parts.append(token, {.kind = kind, .begins = false, .shown = false}, false);
     return FinishReason::kStop;
   }
-  const int num_output = sample->sequence.num_output_tokens();
-  if (sample->text && sample->text->append(token, num_output > params.min_tokens)) {
-    return FinishReason::kStop;
-  }
-  return num_output >= generation.max_tokens ? FinishReason::kLength : FinishReason::kNone;
+  auto event = ToolCallTracker::Event::kOutside;
+  if (sample->tool != nullptr) event = sample->calls.push(sample->tool->markers(), token);
+  const bool may_stop = sample->sequence.num_output_tokens() > params.min_tokens;
+  if (sample->parts.append(token, place_of(event), may_stop)) return FinishReason::kStop;
+  if (event == ToolCallTracker::Event::kEnd) append_result(sample);
+  const bool is_full = sample->sequence.num_output_tokens() >= generation.max_tokens;
+  return is_full ? FinishReason::kLength : FinishReason::kNone;
 }
 
 }  // namespace
@@ -43,10 +76,11 @@ FinishReason reason_to_finish(Sample* sample, TokenId token) {
 std::unique_ptr<Sample> make_sample(Generation* generation,
                                     int sample_index,
                                     SequenceId sequence_id,
-                                    const Tokenizer* tokenizer) {
+                                    const Tokenizer* tokenizer,
+                                    const ToolLoop* tool) {
   const Request& request = generation->request;
-  auto sample = std::make_unique<Sample>();
-  sample->generation = generation;
+  auto sample = std::make_unique<Sample>(
+      Sample{.generation = generation, .parts = {tokenizer, request.params}, .tool = tool});
   sample->output.index = sample_index;
   Sequence& sequence = sample->sequence;
   sequence.id = sequence_id;
@@ -59,12 +93,6 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   sequence.wants_prompt_logprobs = sample_index == 0 && request.params.prompt_logprobs.has_value();
   if (request.params.repetition_penalty != 1.0) {
     for (const TokenId id : request.prompt_ids) ++sequence.counts.prompt[id];
-  }
-  if (tokenizer != nullptr) {
-    sample->text.emplace(*tokenizer,
-                         request.params.stop,
-                         request.params.include_stop_str_in_output,
-                         request.params.skip_special_tokens);
   }
   return sample;
 }
@@ -112,21 +140,17 @@ void record_prompt_logprobs(Sample* sample, std::span<const float> logits, int n
   }
 }
 
-TextDelta take_delta(Sample* sample) {
-  TextDelta delta{.request_id = sample->generation->id,
-                  .index = sample->output.index,
-                  .text = {},
-                  .token_ids = {},
-                  .finish_reason = sample->output.finish_reason};
-  if (sample->text) {
-    delta.text = std::string(sample->text->text().substr(sample->num_text_sent));
-    sample->num_text_sent += delta.text.size();
+void take_deltas(Sample* sample, FinishReason reason, std::vector<TextDelta>* deltas) {
+  std::vector<TextDelta> unsent = sample->parts.unsent(sample->output.token_ids);
+  for (TextDelta& delta : unsent) {
+    delta.request_id = sample->generation->id;
+    delta.index = sample->output.index;
   }
-  const std::vector<TokenId>& ids = sample->output.token_ids;
-  delta.token_ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(sample->num_tokens_sent),
-                         ids.end());
-  sample->num_tokens_sent = ids.size();
-  return delta;
+  unsent.back().finish_reason = reason;
+  deltas->insert(deltas->end(),
+                 std::make_move_iterator(unsent.begin()),
+                 std::make_move_iterator(unsent.end()));
+  sample->parts.mark_sent();
 }
 
 }  // namespace quire

@@ -7,11 +7,12 @@
 #include <span>
 #include <vector>
 
-#include "engine/output_text.h"
+#include "engine/output_parts.h"
 #include "quire/output.h"
 #include "quire/tokenizer.h"
 #include "request/request.h"
 #include "request/sequence.h"
+#include "tools/tool_loop.h"
 
 namespace quire {
 
@@ -22,10 +23,10 @@ struct Generation;
 struct Sample {
   Generation* generation = nullptr;
   Sequence sequence;
-  std::optional<OutputText> text;  // unset without a tokenizer
+  OutputParts parts;
+  const ToolLoop* tool = nullptr;  // null: no tool
+  ToolCallTracker calls;
   CompletionOutput output;
-  std::size_t num_text_sent = 0;  // bytes and ids that earlier deltas carried
-  std::size_t num_tokens_sent = 0;
 };
 
 struct Generation {
@@ -42,14 +43,18 @@ struct Generation {
   double first_token_ms = -1;
 };
 
-// A sample that is ready to be scheduled: the prompt, nothing computed.
+// A sample that is ready to be scheduled: the prompt, nothing computed. The tokenizer and the tool,
+// either of which may be null, must outlive it.
 std::unique_ptr<Sample> make_sample(Generation* generation,
                                     int sample_index,
                                     SequenceId sequence_id,
-                                    const Tokenizer* tokenizer);
+                                    const Tokenizer* tokenizer,
+                                    const ToolLoop* tool);
 
 // Chooses the next token of a sample from its logits [vocab], which it may change, and adds it to
-// ids, counts and text. Sets the output's finish_reason when that ends the sample. Fails without
+// ids, counts and parts. Where the token closes a call that has a result, the result follows it at
+// once, to be computed with the next step. Sets the output's finish_reason when the sample ends:
+// the tokens of a result count as the model's own. Fails without
 // changing the sample when the logits are unusable.
 Status advance(Sample* sample, std::span<float> logits);
 
@@ -57,7 +62,8 @@ Status advance(Sample* sample, std::span<float> logits);
 // the sample's computed tokens do.
 void record_prompt_logprobs(Sample* sample, std::span<const float> logits, int num_rows);
 
-// What is new since the last call: certain text and ids.
-TextDelta take_delta(Sample* sample);
+// Appends what is new since the last call to `deltas`: certain text and ids, one entry a part and
+// one at least. The last has the `reason`. Does nothing when memory runs out.
+void take_deltas(Sample* sample, FinishReason reason, std::vector<TextDelta>* deltas);
 
 }  // namespace quire

@@ -20,4 +20,16 @@ std::string_view finish_reason_name(FinishReason reason) {
   return "";
 }
 
+std::string_view part_kind_name(PartKind kind) {
+  switch (kind) {
+    case PartKind::kText:
+      return "text";
+    case PartKind::kToolCall:
+      return "tool_call";
+    case PartKind::kToolResult:
+      return "tool_result";
+  }
+  return "";
+}
+
 }  // namespace quire

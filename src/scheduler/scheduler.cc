@@ -60,6 +60,7 @@ bool Scheduler::can_ever_fit(int num_tokens) const {
 
 StepPlan Scheduler::plan() {
   StepPlan plan;
+  make_room_for_running(&plan);
   plan_decodes(&plan);
   plan_prefills(prefill_budget(plan), &plan);
   // A step that had to preempt has no room for anyone new.
@@ -69,26 +70,31 @@ StepPlan Scheduler::plan() {
   return plan;
 }
 
-void Scheduler::plan_decodes(StepPlan* plan) {
-  std::vector<Sequence*> decoding;
-  for (const auto& [rank, sequence] : running_) {
-    if (sequence->num_uncomputed_tokens() == 1) decoding.push_back(sequence);
-  }
-  for (Sequence* sequence : decoding) {
-    if (plan->num_tokens == options_.max_batch_tokens) return;
-    if (sequence->status != SequenceStatus::kRunning) continue;  // preempted by one before it
-    if (make_room_for_next_token(sequence, plan)) append(schedule(*sequence, 1), plan);
+// Running sequences grow by what they generate: a token, or many at once that the engine put behind
+// it. Done for all before any is planned, since making room preempts.
+void Scheduler::make_room_for_running(StepPlan* plan) {
+  std::vector<Sequence*> sequences;
+  for (const auto& [rank, sequence] : running_) sequences.push_back(sequence);
+  for (Sequence* sequence : sequences) {
+    // A sequence may have been preempted for one before it.
+    if (sequence->status == SequenceStatus::kRunning) make_room(sequence, plan);
   }
 }
 
-bool Scheduler::make_room_for_next_token(Sequence* sequence, StepPlan* plan) {
+void Scheduler::make_room(Sequence* sequence, StepPlan* plan) {
   while (!block_manager_->append(sequence->num_tokens(), &sequence->blocks)) {
     Sequence* last = std::prev(running_.end())->second;
     plan->preempted.push_back(last->id);
     preempt(last);
-    if (last == sequence) return false;
+    if (last == sequence) return;
   }
-  return true;
+}
+
+void Scheduler::plan_decodes(StepPlan* plan) {
+  for (const auto& [rank, sequence] : running_) {
+    if (plan->num_tokens == options_.max_batch_tokens) return;
+    if (sequence->num_uncomputed_tokens() == 1) append(schedule(*sequence, 1), plan);
+  }
 }
 
 void Scheduler::preempt(Sequence* sequence) {

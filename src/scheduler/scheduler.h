@@ -10,15 +10,14 @@
 namespace quire {
 
 // Decides which sequences run in a step and with how many tokens:
-//  1. every decoding sequence gets its one token, the longest-served first; where the cache is
-//  full,
-//     the last in order of service is preempted: its blocks are freed and it is computed again
-//     later;
-//  2. prompts in progress get the next chunk, as far as the token budget goes;
-//  3. waiting sequences are admitted in order while there is budget, a slot, and room for all of
-//  their
-//     tokens. The first that does not fit holds up those behind it, so that none is overtaken for
-//     ever.
+//  1. every running sequence gets room for the tokens it has grown by; where the cache is full, the
+//     last in order of service is preempted: its blocks are freed and it is computed again later;
+//  2. every decoding sequence gets its one token, the longest-served first;
+//  3. prompts in progress, and what the engine put behind a sequence, get the next chunk, as far as
+//     the token budget goes;
+//  4. waiting sequences are admitted in order while there is budget, a slot, and room for all of
+//     their tokens. The first that does not fit holds up those behind it, so that none is overtaken
+//     for ever.
 // Beside decoding sequences, prompts get a small share of a step only, which bounds how long a
 // stream waits for its next token. With a backlog, throughput comes first: prompts get all that is
 // left of the budget, so that the batch fills up.
@@ -60,7 +59,8 @@ class Scheduler {
   void plan_prefills(int budget, StepPlan* plan);
   void admit(int budget, StepPlan* plan);
   bool try_admit(Sequence* sequence);
-  bool make_room_for_next_token(Sequence* sequence, StepPlan* plan);
+  void make_room_for_running(StepPlan* plan);
+  void make_room(Sequence* sequence, StepPlan* plan);
   void preempt(Sequence* sequence);
   bool has_backlog() const;
   int prefill_budget(const StepPlan& plan) const;

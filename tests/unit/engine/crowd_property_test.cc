@@ -24,12 +24,14 @@ TEST(CrowdPropertyTest, EveryAnswerEqualsTheAnswerAlone) {
     total.num_preemptions += report.num_preemptions;
     total.num_prefix_hits += report.num_prefix_hits;
     total.num_faults += report.num_faults;
+    total.num_results += report.num_results;
   }
   if (first == last) return;
   // The property says little unless the crowds meet what it is about.
   EXPECT_GT(total.num_preemptions, 500);
   EXPECT_GT(total.num_prefix_hits, 5000);
   EXPECT_GT(total.num_faults, 500);
+  EXPECT_GT(total.num_results, 300);
 }
 
 TEST(CrowdPropertyTest, HoldsOverTheFuzzersCorpus) {
