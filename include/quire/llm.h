@@ -84,6 +84,7 @@ class Llm {
   bool has_chat_template() const;
   // What the package's generation_config.json recommends; greedy where it says nothing.
   const SamplingParams& recommended_params() const;
+  std::optional<int> recommended_max_tokens() const;
   const Tokenizer* tokenizer() const;  // null without one; lives as long as this
   ModelRunner& runner();
 

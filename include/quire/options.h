@@ -18,7 +18,10 @@ struct EngineOptions {
   int max_num_seqs = 64;       // sequences that run at once
   int max_batch_tokens = 512;  // tokens a step computes at most
   bool prefix_cache = true;    // share the blocks of equal prompt beginnings
-  std::uint64_t seed = 0;      // for requests without a seed; 0: from the system
+  // auto | none | calculator | arithmetic: what answers the model's tool calls (docs/guide.md);
+  // auto: what the package says
+  std::string tools = "auto";
+  std::uint64_t seed = 0;  // for requests without a seed; 0: from the system
 };
 
 // Fails with kInvalidArgument and a message that names the option.

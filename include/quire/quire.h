@@ -66,6 +66,7 @@ typedef struct quire_event {
   int finished;              /* 1: the last event of its request */
   const char* finish_reason; /* "stop", "length", "cancelled", "error"; "" while not finished */
   const char* error;         /* why the request failed; "" otherwise */
+  const char* kind; /* what the text is: "text", or "tool_call" and "tool_result" with a tool on */
 } quire_event;
 /* NOLINTEND(modernize-use-using) */
 

@@ -103,6 +103,7 @@ Status sweep(const char* name,
 Result<BenchResult> run_measurements(const BenchFlags& flags) {
   EngineOptions options = engine_options(flags.model);
   options.prefix_cache = false;
+  options.tools = "none";  // a result is no token of the model's
   QUIRE_ASSIGN(const ModelPackage package, open_package(flags.model.package));
   BenchResult result;
   const auto start = BenchClock::now();

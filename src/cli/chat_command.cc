@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,20 +31,39 @@ std::atomic<bool> interrupted = false;
 
 void on_interrupt(int) { interrupted = true; }
 
-// The package's recommended parameters, with what was given on the command line in their place.
-SamplingParams chosen_params(const CLI::App& command,
-                             const SamplingParams& given,
-                             const SamplingParams& recommended) {
-  SamplingParams params = given;
-  const auto keep_recommended = [&](const char* flag, auto SamplingParams::* member) {
-    if (command.count(flag) == 0) params.*member = recommended.*member;
-  };
-  keep_recommended("--temperature", &SamplingParams::temperature);
-  keep_recommended("--top-k", &SamplingParams::top_k);
-  keep_recommended("--top-p", &SamplingParams::top_p);
-  keep_recommended("--min-p", &SamplingParams::min_p);
-  keep_recommended("--repetition-penalty", &SamplingParams::repetition_penalty);
-  return params;
+// Writes an answer as it comes, calls and results of a tool in brackets: [12*7 = 84].
+class AnswerWriter {
+ public:
+  void write(const TextDelta& delta) {
+    if (delta.kind != kind_) {
+      if (kind_ == PartKind::kText) std::cout << "[";
+      if (delta.kind == PartKind::kToolResult) std::cout << " = ";
+      if (delta.kind == PartKind::kText) std::cout << "] ";
+      kind_ = delta.kind;
+    }
+    std::cout << delta.text << std::flush;
+  }
+  void finish() const { std::cout << (kind_ == PartKind::kText ? "\n" : "]\n"); }
+
+ private:
+  PartKind kind_ = PartKind::kText;
+};
+
+// An answer as a message of the conversation. One with a tool's parts keeps them apart, under the
+// names nanochat's template has for them: their markers must come from the template, since in a
+// text they would be ordinary characters.
+ChatMessage message_of(const CompletionOutput& sample) {
+  ChatMessage message{.role = "assistant", .content = sample.text, .extra_json = {}};
+  if (sample.parts.empty()) return message;
+  nlohmann::json content = nlohmann::json::array();
+  for (const OutputPart& part : sample.parts) {
+    const char* const type = part.kind == PartKind::kText       ? "text"
+                             : part.kind == PartKind::kToolCall ? "python"
+                                                                : "python_output";
+    content.push_back({{"type", type}, {"text", part.text}});
+  }
+  message.extra_json = nlohmann::json{{"content", content}}.dump();
+  return message;
 }
 
 // A conversation with one model.
@@ -108,13 +128,14 @@ class Chat {
       return;
     }
     interrupted = false;
+    AnswerWriter writer;
     while (llm_.has_unfinished()) {
       if (interrupted) llm_.cancel(*id);
       StepOutput output = llm_.step();
-      for (const TextDelta& delta : output.deltas) std::cout << delta.text << std::flush;
+      for (const TextDelta& delta : output.deltas) writer.write(delta);
       for (RequestOutput& finished : output.finished) last_ = std::move(finished);
     }
-    std::cout << "\n";
+    writer.finish();
     finish_answer();
   }
 
@@ -128,7 +149,7 @@ class Chat {
     const double writing_ms = last_.timings.total_ms - last_.timings.first_token_ms;
     const auto num_written = static_cast<double>(sample.token_ids.size()) - 1;
     last_rate_ = writing_ms > 0 ? num_written / writing_ms * 1e3 : 0;
-    messages_.push_back({.role = "assistant", .content = sample.text, .extra_json = {}});
+    messages_.push_back(message_of(sample));
   }
 
   Llm llm_;
@@ -146,7 +167,7 @@ int run_chat(const ChatFlags& flags, const CLI::App& command) {
     return report(bad_model(flags.model.package.string() +
                             " has no chat template; use quire generate --raw"));
   }
-  SamplingParams params = chosen_params(command, flags.params, llm->recommended_params());
+  SamplingParams params = recommended_or_given(command, flags.params, *llm);
   if (Status status = validate(params, llm->runner().spec().vocab_size); !status.ok()) {
     return report(status);
   }
@@ -173,6 +194,7 @@ void add_chat_command(CLI::App* app, Action* action) {
       "  quire chat -m PKG --system \"Answer in one sentence.\" --temperature 0.7\n"
       "  echo \"What is the capital of France?\" | quire chat -m PKG");
   add_model_flags(command, &flags->model);
+  add_tools_flag(command, &flags->model);
   add_sampling_flags(command, &flags->params);
   command->add_option("--system", flags->system, "A system message to begin with");
   command->callback([flags, command, action] {

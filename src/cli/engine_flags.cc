@@ -76,6 +76,17 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
       ->group(kGroup);
 }
 
+void add_tools_flag(CLI::App* command, ModelFlags* flags) {
+  command
+      ->add_option("--tools",
+                   flags->engine.tools,
+                   "What answers the model's tool calls: auto (as the package says), none, "
+                   "calculator, arithmetic")
+      ->envname("QUIRE_TOOLS")
+      ->group(kGroup)
+      ->capture_default_str();
+}
+
 EngineOptions engine_options(const ModelFlags& flags) {
   EngineOptions options = flags.engine;
   options.prefix_cache = !flags.no_prefix_cache;

@@ -24,6 +24,9 @@ void add_package_flag(CLI::App* command, std::filesystem::path* package, bool po
 // --config.
 void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional = false);
 
+// Adds --tools, for commands that answer prompts.
+void add_tools_flag(CLI::App* command, ModelFlags* flags);
+
 // The engine options as given.
 EngineOptions engine_options(const ModelFlags& flags);
 

@@ -40,15 +40,23 @@ struct Answers {
   EngineStats stats;
 };
 
-Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags, bool chat) {
-  const PromptFormat format{.chat = chat && !flags.raw, .token_ids = flags.token_ids};
+Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags,
+                                                   const CLI::App& command,
+                                                   const Llm& llm) {
+  const PromptFormat format{.chat = llm.has_chat_template() && !flags.raw,
+                            .token_ids = flags.token_ids};
+  // A conversation is answered as the package recommends; plain text and ids are continued
+  // greedily.
+  const SamplingParams params = format.chat && !format.token_ids
+                                    ? recommended_or_given(command, flags.params, llm)
+                                    : flags.params;
   std::vector<SourcedPrompt> prompts;
   prompts.reserve(flags.prompts.size());
   for (const std::string& text : flags.prompts) {
-    prompts.push_back(prompt_from_text(text, format, flags.params));
+    prompts.push_back(prompt_from_text(text, format, params));
   }
   if (!flags.file.empty()) {
-    QUIRE_ASSIGN(auto more, prompts_from_file(flags.file, format, flags.params));
+    QUIRE_ASSIGN(auto more, prompts_from_file(flags.file, format, params));
     for (SourcedPrompt& prompt : more) prompts.push_back(std::move(prompt));
   }
   if (prompts.empty()) {
@@ -126,7 +134,7 @@ void print_speed(const Answers& answers) {
                static_cast<double>(num_tokens) / std::max(answers.seconds, 1e-9));
 }
 
-int run_generate(const GenerateFlags& flags) {
+int run_generate(const GenerateFlags& flags, const CLI::App& command) {
   if (flags.raw && flags.token_ids) {
     return report(invalid_argument("--raw and --token-ids exclude each other"));
   }
@@ -136,7 +144,7 @@ int run_generate(const GenerateFlags& flags) {
   }
   Result<Llm> llm = Llm::open(flags.model.package, engine_options(flags.model));
   if (!llm) return report(llm.error());
-  const auto prompts = collect_prompts(flags, llm->has_chat_template());
+  const auto prompts = collect_prompts(flags, command, *llm);
   if (!prompts) return report(prompts.error());
   const Answers answers = answer(*prompts, flags.stats, &*llm);
   if (flags.json) {
@@ -164,6 +172,9 @@ void add_generate_command(CLI::App* app, Action* action) {
   auto flags = std::make_shared<GenerateFlags>();  // shared with the action that outlives this call
   CLI::App* command = app->add_subcommand("generate", "Answer prompts, many at once");
   command->footer(
+      "Conversations are sampled as the package's generation_config.json recommends (most "
+      "packages:\n"
+      "greedily) unless told otherwise, --raw and --token-ids prompts greedily.\n"
       "Examples:\n"
       "  quire generate -m models/smollm2-135m-instruct \"What is the capital of France?\"\n"
       "  quire generate -m PKG --file questions.txt -n 64 --temperature 0.7 --top-p 0.9 --seed 1\n"
@@ -171,6 +182,7 @@ void add_generate_command(CLI::App* app, Action* action) {
       "  quire generate -m PKG --raw \"Once upon a time\"\n"
       "  quire generate -m PKG --token-ids 1,4093,198");
   add_model_flags(command, &flags->model);
+  add_tools_flag(command, &flags->model);
   add_sampling_flags(command, &flags->params);
   command->add_option("prompt", flags->prompts, "Prompts");
   command->add_option("--file",
@@ -182,7 +194,9 @@ void add_generate_command(CLI::App* app, Action* action) {
   command->add_flag("--stats",
                     flags->stats,
                     "A line about the engine every second on stderr, and the speed at the end");
-  command->callback([flags, action] { *action = [flags] { return run_generate(*flags); }; });
+  command->callback([flags, command, action] {
+    *action = [flags, command] { return run_generate(*flags, *command); };
+  });
 }
 
 }  // namespace quire::cli

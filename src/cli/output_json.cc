@@ -31,10 +31,19 @@ ordered_json logprobs_json(const std::vector<TokenLogprobs>& logprobs) {
   return list;
 }
 
+ordered_json parts_json(const std::vector<OutputPart>& parts) {
+  ordered_json list = ordered_json::array();
+  for (const OutputPart& part : parts) {
+    list.push_back({{"type", part_kind_name(part.kind)}, {"text", part.text}});
+  }
+  return list;
+}
+
 ordered_json sample_json(const CompletionOutput& sample) {
   ordered_json json = {{"text", sample.text},
                        {"token_ids", sample.token_ids},
                        {"finish_reason", finish_reason_name(sample.finish_reason)}};
+  if (!sample.parts.empty()) json["parts"] = parts_json(sample.parts);
   if (!sample.logprobs.empty()) json["logprobs"] = logprobs_json(sample.logprobs);
   return json;
 }

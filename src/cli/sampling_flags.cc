@@ -65,4 +65,23 @@ void add_sampling_flags(CLI::App* command, SamplingParams* params) {
       ->group(group);
 }
 
+SamplingParams recommended_or_given(const CLI::App& command,
+                                    const SamplingParams& given,
+                                    const Llm& llm) {
+  SamplingParams params = given;
+  const SamplingParams& recommended = llm.recommended_params();
+  const auto keep_recommended = [&](const char* flag, auto SamplingParams::* member) {
+    if (command.count(flag) == 0) params.*member = recommended.*member;
+  };
+  keep_recommended("--temperature", &SamplingParams::temperature);
+  keep_recommended("--top-k", &SamplingParams::top_k);
+  keep_recommended("--top-p", &SamplingParams::top_p);
+  keep_recommended("--min-p", &SamplingParams::min_p);
+  keep_recommended("--repetition-penalty", &SamplingParams::repetition_penalty);
+  if (command.count("--max-tokens") == 0) {
+    params.max_tokens = llm.recommended_max_tokens().value_or(params.max_tokens);
+  }
+  return params;
+}
+
 }  // namespace quire::cli

@@ -38,6 +38,11 @@ Status validate(const EngineOptions& options) {
     return invalid_argument("--kv-dtype is \"" + options.kv_dtype.substr(0, 32) +
                             "\", but must be auto, fp32, fp16 or bf16");
   }
+  constexpr std::array<std::string_view, 4> kTools = {"auto", "none", "calculator", "arithmetic"};
+  if (std::ranges::find(kTools, options.tools) == kTools.end()) {
+    return invalid_argument("--tools is \"" + options.tools.substr(0, 32) +
+                            "\", but must be auto, none, calculator or arithmetic");
+  }
   return ok_status();
 }
 

@@ -187,7 +187,8 @@ quire_status quire_poll(quire_llm* llm, quire_event* event) {
             .finish_reason = current.finished
                                  ? quire::finish_reason_name(current.delta.finish_reason).data()
                                  : "",
-            .error = current.error.c_str()};
+            .error = current.error.c_str(),
+            .kind = quire::part_kind_name(current.delta.kind).data()};
   return QUIRE_OK;
 }
 

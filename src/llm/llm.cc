@@ -27,18 +27,21 @@ struct Llm::Impl {
   Impl(const EngineOptions& options,
        std::unique_ptr<ModelRunner> runner,
        std::unique_ptr<Tokenizer> own_tokenizer,
-       std::vector<TokenId> eos_ids)
+       std::vector<TokenId> eos_ids,
+       std::optional<ToolLoop> tool = {})
       : tokenizer(std::move(own_tokenizer)),
         engine({.runner = std::move(runner),
                 .tokenizer = tokenizer.get(),
                 .eos_ids = std::move(eos_ids),
-                .clock_ms = {}},
+                .clock_ms = {},
+                .tool = std::move(tool)},
                options) {}
 
   std::unique_ptr<Tokenizer> tokenizer;
   Engine engine;
   std::optional<ChatFormat> chat_format;
   SamplingParams recommended;
+  std::optional<int> recommended_max_tokens;
 };
 
 namespace {
@@ -98,12 +101,17 @@ Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& 
   QUIRE_ASSIGN(auto tokenizer, load_tokenizer_if_any(folder));
   QUIRE_ASSIGN(auto chat_format, load_chat_format(folder));
   QUIRE_ASSIGN(auto defaults, load_generation_defaults(folder));
+  QUIRE_ASSIGN(auto tool, make_tool_loop(package, options.tools, tokenizer.get()));
   QUIRE_ASSIGN(auto runner, open_runner(package, options));
   QUIRE_TRY(check_vocabulary(folder, tokenizer.get(), defaults, runner->spec().vocab_size));
-  auto impl = std::make_unique<Impl>(
-      options, std::move(runner), std::move(tokenizer), merged(package.eos_ids, defaults.eos_ids));
+  auto impl = std::make_unique<Impl>(options,
+                                     std::move(runner),
+                                     std::move(tokenizer),
+                                     merged(package.eos_ids, defaults.eos_ids),
+                                     std::move(tool));
   impl->chat_format = std::move(chat_format);
   impl->recommended = std::move(defaults.params);
+  impl->recommended_max_tokens = defaults.max_tokens;
   return Llm(std::move(impl));
 }
 
@@ -225,6 +233,7 @@ bool Llm::has_unfinished() const { return impl_->engine.has_unfinished(); }
 EngineStats Llm::stats() const { return impl_->engine.stats(); }
 bool Llm::has_chat_template() const { return impl_->chat_format.has_value(); }
 const SamplingParams& Llm::recommended_params() const { return impl_->recommended; }
+std::optional<int> Llm::recommended_max_tokens() const { return impl_->recommended_max_tokens; }
 const Tokenizer* Llm::tokenizer() const { return impl_->tokenizer.get(); }
 ModelRunner& Llm::runner() { return impl_->engine.runner(); }
 

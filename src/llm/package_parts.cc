@@ -102,6 +102,10 @@ Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path&
   QUIRE_ASSIGN(const nlohmann::json json, read_json_file(path, kMaxConfigBytes));
   QUIRE_ASSIGN(const JsonObject config, JsonObject::of(json, path.string()));
   QUIRE_TRY(read_eos(config, &defaults.eos_ids));
+  if (config.has("max_new_tokens") && !config.value()["max_new_tokens"].is_null()) {
+    QUIRE_ASSIGN(const std::int64_t count, config.integer("max_new_tokens", 1, INT32_MAX));
+    defaults.max_tokens = static_cast<int>(count);
+  }
   if (config.has("do_sample")) {
     QUIRE_ASSIGN(const bool do_sample, config.boolean("do_sample"));
     if (!do_sample) return defaults;
@@ -120,6 +124,32 @@ Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path&
     return bad_model(path.string() + ": " + status.message());
   }
   return defaults;
+}
+
+Result<std::optional<ToolLoop>> make_tool_loop(const ModelPackage& package,
+                                               const std::string& tools,
+                                               const Tokenizer* tokenizer) {
+  const bool is_auto = tools == "auto";
+  if (tools == "none" || (is_auto && (!package.tool || package.tool->name.empty()))) {
+    return std::optional<ToolLoop>();
+  }
+  if (!package.tool || tokenizer == nullptr) {
+    const std::string lack = package.tool ? "no tokenizer" : "no tool_markers in model_info.json";
+    const std::string message = package.folder.string() + " has " + lack;
+    return is_auto ? bad_model(message + ", which its tool needs; export it again")
+                   : invalid_argument(message + "; leave out --tools " + tools);
+  }
+  Result<Tool> tool = find_tool(is_auto ? package.tool->name : tools);
+  if (!tool) {
+    return bad_model(package.folder.string() + ": tool_markers: " + tool.error().message() +
+                     "; go without it: --tools none");
+  }
+  return std::optional(ToolLoop({.call_begin = package.tool->call_begin,
+                                 .call_end = package.tool->call_end,
+                                 .result_begin = package.tool->result_begin,
+                                 .result_end = package.tool->result_end},
+                                *std::move(tool),
+                                tokenizer));
 }
 
 }  // namespace quire

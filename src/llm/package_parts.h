@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "quire/chat.h"
@@ -10,6 +11,8 @@
 #include "quire/sampling_params.h"
 #include "quire/tokenizer.h"
 #include "quire/types.h"
+#include "runner/model_package.h"
+#include "tools/tool_loop.h"
 
 namespace quire {
 
@@ -29,8 +32,16 @@ Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& 
 // Sampling parameters that generation_config.json recommends, and the ids it ends a text at.
 struct GenerationDefaults {
   SamplingParams params;
+  std::optional<int> max_tokens;
   std::vector<TokenId> eos_ids;
 };
 Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder);
+
+// What answers the tool calls of a package under the option `tools`; empty for nothing. The
+// tokenizer must outlive it. Fails when a tool is asked for that the package has no markers for, or
+// by the package that there is none of.
+Result<std::optional<ToolLoop>> make_tool_loop(const ModelPackage& package,
+                                               const std::string& tools,
+                                               const Tokenizer* tokenizer);
 
 }  // namespace quire

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -119,6 +120,33 @@ Status read_special_ids(const JsonObject& info, ModelPackage* package) {
   if (!ids.has("eos")) return ok_status();
   QUIRE_ASSIGN(const auto eos, ids.integers("eos", 0, package->vocab_size - 1));
   package->eos_ids.assign(eos.begin(), eos.end());
+  return ok_status();
+}
+
+Result<std::optional<TokenId>> optional_id(const JsonObject& ids, const char* key, int vocab_size) {
+  if (!ids.has(key) || ids.value()[key].is_null()) return std::optional<TokenId>();
+  QUIRE_ASSIGN(const std::int64_t id, ids.integer(key, 0, vocab_size - 1));
+  return std::optional(static_cast<TokenId>(id));
+}
+
+Status read_tool(const JsonObject& info, ModelPackage* package) {
+  if (!info.has("tool_markers") || info.value()["tool_markers"].is_null()) return ok_status();
+  QUIRE_ASSIGN(const JsonObject markers, info.object("tool_markers"));
+  PackageTool tool;
+  const int vocab_size = package->vocab_size;
+  QUIRE_ASSIGN(const std::int64_t begin, markers.integer("call_begin", 0, vocab_size - 1));
+  QUIRE_ASSIGN(const std::int64_t end, markers.integer("call_end", 0, vocab_size - 1));
+  tool.call_begin = static_cast<TokenId>(begin);
+  tool.call_end = static_cast<TokenId>(end);
+  QUIRE_ASSIGN(tool.result_begin, optional_id(markers, "result_begin", vocab_size));
+  QUIRE_ASSIGN(tool.result_end, optional_id(markers, "result_end", vocab_size));
+  if (tool.call_begin == tool.call_end) {
+    return bad_model(markers.what() + ": call_begin and call_end are the same id");
+  }
+  if (markers.has("tool") && !markers.value()["tool"].is_null()) {
+    QUIRE_ASSIGN(tool.name, markers.string("tool"));
+  }
+  package->tool = std::move(tool);
   return ok_status();
 }
 
@@ -250,6 +278,7 @@ Result<ModelPackage> open_package(const std::filesystem::path& folder) {
   QUIRE_TRY(read_sizes(info, &package));
   QUIRE_TRY(read_cache_layers(info, &package));
   QUIRE_TRY(read_special_ids(info, &package));
+  QUIRE_TRY(read_tool(info, &package));
   QUIRE_TRY(read_files(info, &package));
   QUIRE_TRY(check_unlisted(info, package));
   return package;

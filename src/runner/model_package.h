@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,15 @@ struct CacheLayer {
   int head_dim = 0;
 };
 
+// The ids between which the model writes a tool call and finds its result, and the tool it knows.
+struct PackageTool {
+  TokenId call_begin = 0;
+  TokenId call_end = 0;
+  std::optional<TokenId> result_begin;
+  std::optional<TokenId> result_end;
+  std::string name;  // empty: on only when asked for by name
+};
+
 // What model_info.json says of a package. A plain value.
 struct ModelPackage {
   std::filesystem::path folder;
@@ -49,6 +59,7 @@ struct ModelPackage {
   std::string quantization;              // "none" or the default scheme
   std::vector<CacheLayer> cache_layers;  // one a layer
   std::vector<TokenId> eos_ids;
+  std::optional<PackageTool> tool;
   std::map<std::string, PackageFile> files;
 
   bool has_backend(std::string_view backend) const;

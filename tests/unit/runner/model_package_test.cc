@@ -71,6 +71,25 @@ TEST_F(ModelPackageTest, SaysWhatIsInIt) {
   EXPECT_TRUE(check_package_sha256(*package).ok());
 }
 
+TEST_F(ModelPackageTest, ToolMarkersMayBeThereNullOrMissing) {
+  EXPECT_FALSE(open()->tool);
+  info_["tool_markers"] = nullptr;
+  EXPECT_FALSE(open()->tool);
+  info_["tool_markers"] = {{"call_begin", 3}, {"call_end", 4}, {"result_end", nullptr}};
+  const auto bare = open();
+  ASSERT_TRUE(bare && bare->tool);
+  EXPECT_EQ(bare->tool->call_begin, 3);
+  EXPECT_EQ(bare->tool->call_end, 4);
+  EXPECT_FALSE(bare->tool->result_begin || bare->tool->result_end);
+  EXPECT_EQ(bare->tool->name, "");
+  info_["tool_markers"].update({{"result_begin", 5}, {"result_end", 6}, {"tool", "calculator"}});
+  const auto full = open();
+  ASSERT_TRUE(full && full->tool);
+  EXPECT_EQ(full->tool->result_begin, 5);
+  EXPECT_EQ(full->tool->result_end, 6);
+  EXPECT_EQ(full->tool->name, "calculator");
+}
+
 TEST_F(ModelPackageTest, EachWrongFieldIsRefusedByName) {
   using Edit = std::function<void(nlohmann::json&)>;
   const std::vector<std::pair<std::string, Edit>> cases = {
@@ -90,6 +109,17 @@ TEST_F(ModelPackageTest, EachWrongFieldIsRefusedByName) {
       {"is missing", [](auto& i) { i["files"]["absent"] = i["files"]["weights"]; }},
       {"hash", [](auto& i) { i["files"]["weights"]["sha256"] = "zz"; }},
       {"bytes instead of", [](auto& i) { i["files"]["weights"]["size"] = 11; }},
+      {"tool_markers", [](auto& i) { i["tool_markers"] = 3; }},
+      {"\"call_end\"", [](auto& i) { i["tool_markers"] = {{"call_begin", 3}}; }},
+      {"\"call_begin\"",
+       [](auto& i) { i["tool_markers"] = {{"call_begin", 10}, {"call_end", 4}}; }},
+      {"same id", [](auto& i) { i["tool_markers"] = {{"call_begin", 4}, {"call_end", 4}}; }},
+      {"\"result_end\"",
+       [](auto& i) {
+         i["tool_markers"] = {{"call_begin", 3}, {"call_end", 4}, {"result_end", "x"}};
+       }},
+      {"\"tool\"",
+       [](auto& i) { i["tool_markers"] = {{"call_begin", 3}, {"call_end", 4}, {"tool", 1}}; }},
       {"object", [](auto& i) { i = nlohmann::json::array(); }},
   };
   const nlohmann::json good = info_;
