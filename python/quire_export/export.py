@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from quire_export import version
-from quire_export.decoder import Decoder, Matrix, Tensors
+from quire_export.decoder import Decoder
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.golden import (
     PackageTokenizer,
@@ -19,7 +19,8 @@ from quire_export.golden import (
     prompt_ids,
     source_description,
 )
-from quire_export.onnx_writer import GRAPH_FILE, build_paged_graph, write_model
+from quire_export.onnx_writer import GRAPH_FILE, build_graph, write_model
+from quire_export.operators import Matrix, Tensors
 from quire_export.options import ExportOptions, check_destination
 from quire_export.package import file_entries, staged_folder, write_json
 from quire_export.progress import Progress
@@ -67,20 +68,21 @@ def _export(
 ) -> ExportReport:
     progress.step("reading the source")
     loaded = _load(source, options, progress)
-    loaded = crop(loaded, options.max_seq_len)
+    loaded = crop(loaded, options.max_seq_len, options.notice)
     quantize = _quantization(options)
     tensors = store_all(loaded, quantize, options.dtype, progress)
     num_bytes = sum(_num_bytes(tensor) for tensor in tensors.values())
     with staged_folder(destination, options.force, num_bytes) as folder:
         progress.step("writing the graph")
         decoder = Decoder(loaded.spec, tensors)
-        graph = build_paged_graph(decoder, options.opset, options.activation_bits)
+        schemes = _schemes(decoder)
+        graph = build_graph(decoder, options.cache, options.opset, options.activation_bits)
         write_model(graph, folder)
         loaded.write_tokenizer(folder)
         lossy = quantize != "none" or options.dtype != "fp32"
         staged = _Staged(folder, loaded, tensors, lossy)
         checked = _check(staged, options, progress)
-        _write_info(staged, decoder, options, checked)
+        _write_info(staged, schemes, options, checked)
         size = sum(path.stat().st_size for path in folder.iterdir())
     return ExportReport(
         destination, loaded.name, size, checked.graph, checked.tolerance, checked.loss
@@ -152,16 +154,16 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
     chats = tokenizer.chats() if tokenizer else []
     prompts = prompt_ids(source.spec, tokenizer, special_ids["bos"], chats)
     progress.step("loading the source model")
-    model = source.reference()
-    loss = _use_stored(model, staged.tensors, prompts) if staged.lossy else None
+    model = source.reference(source.spec)
+    loss = _use_stored(model, staged, prompts) if staged.lossy else None
     progress.step("asking the source model")
     answers = answer(model, prompts, source.spec, special_ids["eos"], progress)
     del model
     progress.step("comparing the graph with it")
     graph = folder / GRAPH_FILE
-    found = check_graph(graph, answers)
+    found = check_graph(graph, options.cache, answers)
     progress.step("measuring the tolerance")
-    tolerance = measure_tolerance(graph, answers, staged.quantized)
+    tolerance = measure_tolerance(graph, options.cache, answers, staged.quantized)
     write_json(
         folder / "golden.json",
         {
@@ -196,7 +198,7 @@ def _complete_special_ids(
 
 @torch.inference_mode()
 def _use_stored(
-    model: PreTrainedModel, tensors: Tensors, prompts: list[tuple[str, list[int]]]
+    model: PreTrainedModel, staged: "_Staged", prompts: list[tuple[str, list[int]]]
 ) -> Difference:
     """Puts the stored weights into `model`; returns what that costs on the prompts."""
 
@@ -205,14 +207,18 @@ def _use_stored(
 
     before = run()
     parameters = dict(model.named_parameters())
-    for name, tensor in tensors.items():
-        values = tensor.dequantize() if isinstance(tensor, StoredMatrix) else tensor
+    matrices = {
+        name: tensor.dequantize()
+        for name, tensor in staged.tensors.items()
+        if isinstance(tensor, StoredMatrix)
+    }
+    for name, values in staged.source.restore(matrices).items():
         parameters[name].copy_(values)
     return difference(run(), before)
 
 
 def _write_info(
-    staged: _Staged, decoder: Decoder, options: ExportOptions, checked: _Checked
+    staged: _Staged, schemes: dict[str, str], options: ExportOptions, checked: _Checked
 ) -> None:
     """Writes model_info.json, the last file, since it names all others."""
     spec, source = staged.source.spec, staged.source
@@ -226,7 +232,7 @@ def _write_info(
             "name": source.name,
             "architecture": spec.architecture,
             "source": source.info,
-            "graph": "paged",
+            "graph": options.cache,
             "backends": ["onnx"],
             "num_layers": spec.num_layers,
             "hidden_size": spec.hidden_size,
@@ -237,7 +243,7 @@ def _write_info(
             "vocab_size": spec.vocab_size,
             "max_seq_len": spec.max_seq_len,
             "dtype": options.dtype,
-            "quantization": _describe_quantization(decoder)
+            "quantization": _describe_quantization(schemes)
             | ({"activation_bits": options.activation_bits} if staged.quantized else {}),
             "cache_layers": [{"num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim}],
             "special_ids": checked.special_ids,
@@ -249,12 +255,16 @@ def _write_info(
     )
 
 
-def _describe_quantization(decoder: Decoder) -> dict[str, object]:
-    """The commonest scheme of the graph's matrices, and those that differ, by initializer."""
-    schemes = {
+def _schemes(decoder: Decoder) -> dict[str, str]:
+    """How each matrix of the graph is stored, by initializer."""
+    return {
         f"{name}.weight": module.scheme
         for name, module in decoder.named_modules()
         if isinstance(module, Matrix)
     }
+
+
+def _describe_quantization(schemes: dict[str, str]) -> dict[str, object]:
+    """The commonest scheme of the graph's matrices, and those that differ, by initializer."""
     default = Counter(schemes.values()).most_common(1)[0][0]
     return {"default": default, "tensors": {name: s for name, s in schemes.items() if s != default}}

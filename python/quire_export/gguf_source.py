@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from quire_export.decoder import Tensors
+from quire_export.operators import Tensors
 from quire_export.errors import ExportError
-from quire_export.families import Family, family_of_gguf
+from quire_export.families import GgufMapping, family_of_gguf
 from quire_export.gguf_file import GgufFile
 from quire_export.gguf_tokenizer import special_ids, write_tokenizer
 from quire_export.progress import Progress
@@ -35,11 +35,11 @@ def load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
 
 def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
     file = GgufFile(path)
-    family = family_of_gguf(file.metadata.get("general.architecture"))
-    family.check_gguf(file.metadata)
-    config = family.config_of_gguf(file.metadata, frozenset(file.tensors))
+    family, mapping = family_of_gguf(file.metadata.get("general.architecture"))
+    mapping.check(file.metadata)
+    config = mapping.config(file.metadata, frozenset(file.tensors))
     spec = _with_rope_factors(family.build_spec(config), file)
-    names = _canonical_names(family, spec, file)
+    names = _canonical_names(mapping, spec, file)
     check_tensors(
         spec,
         {
@@ -50,7 +50,7 @@ def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
     )
     tensors: Tensors = {}
     for name, canonical in progress.each(names.items(), "reading tensors", len(names)):
-        order = _row_order(family, spec, name)
+        order = _row_order(mapping, spec, name)
         tensors[canonical] = _load(file, name, keep, order)
     info = {
         "kind": "gguf",
@@ -62,10 +62,11 @@ def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
         name=_QUANT_SUFFIX.sub("", path.stem),
         spec=spec,
         tensors=tensors,
-        reference=lambda: _reference(path, config, spec),
+        reference=lambda used: _reference(path, config, used),
         write_tokenizer=lambda folder: write_tokenizer(file.metadata, spec, folder),
         info=info,
         special_ids=special_ids(file.metadata, spec),
+        restore=lambda matrices: family.restore(matrices, spec),
     )
 
 
@@ -76,32 +77,34 @@ def _with_rope_factors(spec: DecoderSpec, file: GgufFile) -> DecoderSpec:
     if _ROPE_FACTORS not in file.tensors:
         return spec
     factors = file.values(_ROPE_FACTORS)
-    if tuple(factors.shape) != (spec.head_dim // 2,) or not (factors > 0).all():
+    rope = spec.ropes[0]
+    if tuple(factors.shape) != (rope.dim // 2,) or not (factors > 0).all():
         raise ExportError(
-            f"tensor {_ROPE_FACTORS} is not {spec.head_dim // 2} positive numbers; "
+            f"tensor {_ROPE_FACTORS} is not {rope.dim // 2} positive numbers; "
             "download the file again"
         )
-    return replace(spec, rope=replace(spec.rope, factors=check_values(_ROPE_FACTORS, factors)))
+    rope = replace(rope, factors=check_values(_ROPE_FACTORS, factors))
+    return replace(spec, ropes=(rope, *spec.ropes[1:]))
 
 
-def _canonical_names(family: Family, spec: DecoderSpec, file: GgufFile) -> dict[str, str]:
+def _canonical_names(mapping: GgufMapping, spec: DecoderSpec, file: GgufFile) -> dict[str, str]:
     """GGUF name to canonical name, for the tensors of the file the decoder knows."""
-    names = dict(family.gguf_tensors)
+    names = dict(mapping.tensors)
     for layer in range(spec.num_layers):
-        for ours, theirs in family.gguf_layer_tensors.items():
+        for ours, theirs in mapping.layer_tensors.items():
             for suffix in ("weight", "bias"):
                 names[f"blk.{layer}.{ours}.{suffix}"] = f"model.layers.{layer}.{theirs}.{suffix}"
     return {name: canonical for name, canonical in names.items() if name in file.tensors}
 
 
-def _row_order(family: Family, spec: DecoderSpec, name: str) -> torch.Tensor | None:
+def _row_order(mapping: GgufMapping, spec: DecoderSpec, name: str) -> torch.Tensor | None:
     """Where each row of the original lies in the file, int64 [N]; None when nothing moved.
 
     llama.cpp's converter turns the two halves of each head into even and odd rows, because its
     Llama rotary embedding works on neighbours.
     """
     parts = name.split(".")
-    if len(parts) < 3 or parts[2] not in family.gguf_permuted:
+    if len(parts) < 3 or parts[2] not in mapping.permuted:
         return None
     rows = spec.q_rows if parts[2] == "attn_q" else spec.kv_rows
     return torch.arange(rows).reshape(-1, spec.head_dim // 2, 2).transpose(1, 2).reshape(-1)
@@ -137,7 +140,7 @@ def _reference(path: Path, config: dict[str, object], spec: DecoderSpec) -> PreT
             f"{sorted(missing)[:3]}, unexpected {sorted(unexpected)[:3]}"
         )
     model.tie_weights()
-    if spec.rope.factors is not None:
+    if spec.ropes[0].factors is not None:
         # transformers' GGUF loader leaves this tensor out.
-        model.model.rotary_emb.inv_freq /= spec.rope.factors
+        model.model.rotary_emb.inv_freq /= spec.ropes[0].factors
     return model

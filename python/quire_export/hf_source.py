@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from quire_export.decoder import Tensors
+from quire_export.operators import Tensors
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.families import family_of_config
 from quire_export.progress import Progress
@@ -19,6 +19,7 @@ from quire_export.source import (
     read_json,
     sha256_of,
 )
+from quire_export.spec import DecoderSpec
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -27,8 +28,6 @@ _TOKENIZER_FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-# Buffers old checkpoints carry; they follow from the configuration.
-_DERIVED_SUFFIX = ".self_attn.rotary_emb.inv_freq"
 
 
 def load_folder(folder: Path, progress: Progress) -> Source:
@@ -39,7 +38,9 @@ def load_folder(folder: Path, progress: Progress) -> Source:
     spec = family.build_spec(config)
     files = _weight_files(folder)
     found = dict(progress.each(_tensors(files), "reading tensors", len(spec.tensor_shapes())))
-    derived = {name for name in found if name.endswith(_DERIVED_SUFFIX)}
+    found = {name: tensor for name, tensor in found.items() if not family.derived.fullmatch(name)}
+    found = family.canonical(found, spec)
+    derived: set[str] = set()
     if spec.tie_word_embeddings:
         _check_tied(found)
         derived.add("lm_head.weight")
@@ -57,10 +58,11 @@ def load_folder(folder: Path, progress: Progress) -> Source:
         name=folder.name,
         spec=spec,
         tensors=tensors,
-        reference=lambda: _reference(folder),
+        reference=lambda used: _reference(folder, used),
         write_tokenizer=lambda target: _copy_tokenizer(folder, target),
         info=info,
         special_ids=_special_ids(folder, config, spec.vocab_size),
+        restore=lambda matrices: family.restore(matrices, spec),
     )
 
 
@@ -217,13 +219,23 @@ def _write_inline_template(target: Path) -> None:
         (target / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
-def _reference(folder: Path) -> PreTrainedModel:
-    """The same folder through transformers, in float32."""
-    from transformers import AutoModelForCausalLM
+def _reference(folder: Path, spec: DecoderSpec) -> PreTrainedModel:
+    """The same folder through transformers, in float32.
+
+    transformers chooses longrope's factors anew for every length; a package has one set of them.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
+        config = AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        if any(rope.long_factors is not None for rope in spec.ropes):
+            config.rope_parameters["short_factor"] = spec.ropes[0].factors.tolist()
+            config.rope_parameters["long_factor"] = spec.ropes[0].factors.tolist()
         return AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=torch.float32,
             local_files_only=True,
             weights_only=True,

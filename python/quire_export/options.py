@@ -45,8 +45,6 @@ class ExportOptions:
             raise UsageError(f"--activation-bits {self.activation_bits} is unknown; choose 8 or 16")
         if self.format != "onnx":
             raise UsageError(f"--format {self.format} is not available yet; use --format onnx")
-        if self.cache != "paged":
-            raise UsageError(f"--cache {self.cache} is not available yet; use --cache paged")
         if self.source is not None:
             raise UsageError(
                 "--source chooses a nanochat checkpoint, which this version "

@@ -1,9 +1,9 @@
-"""The decoder as the engine's paged graph: all sequences of a step on one flat token axis."""
+"""A model as the engine's paged graph: all sequences of a step on one flat token axis."""
 
 import torch
 from torch import nn
 
-from quire_export.decoder import Decoder, Matrix, Norm
+from quire_export.operators import CausalModel, Heads, Matrix, Norm, StepInputs
 from quire_export.weights import BLOCK
 
 _symbolic = torch.onnx.ops.symbolic
@@ -70,87 +70,101 @@ class PagedOperators:
         """See Operators."""
         return self._node("RMSNorm", (x, norm.weight), {"epsilon": epsilon}, tuple(x.shape))
 
-    def swiglu(self, gate_up: torch.Tensor) -> torch.Tensor:
+    def layer_norm(self, norm: Norm, x: torch.Tensor, epsilon: float) -> torch.Tensor:
         """See Operators."""
-        return self._node("SwiGLU", (gate_up,), {}, (gate_up.shape[0], gate_up.shape[1] // 2))
+        inputs = (x, norm.weight, norm.bias)
+        return self._node("LayerNorm", inputs, {"epsilon": epsilon}, tuple(x.shape))
 
-    def attention(
-        self, layer: int, decoder: Decoder, qkv: tuple[torch.Tensor, ...]
-    ) -> torch.Tensor:
+    def activation(self, kind: str, x: torch.Tensor) -> torch.Tensor:
         """See Operators."""
-        spec = decoder.spec
+        return self._node("Activation", (x,), {"kind": kind}, tuple(x.shape))
+
+    def gated(self, kind: str, gate_up: torch.Tensor) -> torch.Tensor:
+        """See Operators."""
+        shape = (gate_up.shape[0], gate_up.shape[1] // 2)
+        if kind == "silu":
+            return self._node("SwiGLU", (gate_up,), {}, shape)
+        return self._node("GatedActivation", (gate_up,), {"kind": kind}, shape)
+
+    def soft_cap(self, x: torch.Tensor, cap: float) -> torch.Tensor:
+        """See Operators."""
+        return self._node("SoftCap", (x,), {"cap": cap}, tuple(x.shape))
+
+    def attention(self, heads: Heads, qkv: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """See Operators."""
         query, key, value = qkv if len(qkv) == 3 else (qkv[0], None, None)
+        layer = heads.layer
         inputs = (
             query,
             key,
             value,
             *self._caches[2 * layer : 2 * layer + 2],
             *self._batch,
-            decoder.rope_cos,
-            decoder.rope_sin,
+            heads.cos,
+            heads.sin,
         )
         attributes = {
-            "num_heads": spec.num_heads,
-            "kv_num_heads": spec.num_kv_heads,
-            "scale": 0.0,
-            "softcap": 0.0,
-            "local_window_size": -1,
-            "do_rotary": 1,
+            "num_heads": heads.num_heads,
+            "kv_num_heads": heads.num_kv_heads,
+            "scale": float(heads.scale),
+            "softcap": float(heads.softcap),
+            "local_window_size": heads.window,
+            "do_rotary": int(heads.cos is not None),
             "rotary_interleaved": 0,
         }
-        return self._node("PagedAttention", inputs, attributes, (query.shape[0], spec.q_rows))
+        width = heads.num_heads * heads.head_dim
+        return self._node("PagedAttention", inputs, attributes, (query.shape[0], width))
 
 
 class PagedGraph(nn.Module):
-    """The decoder with the inputs and outputs of the paged graph."""
+    """A model with the inputs and outputs of the paged graph."""
 
-    def __init__(self, decoder: Decoder, activation_bits: int) -> None:
+    def __init__(self, decoder: CausalModel, activation_bits: int) -> None:
         super().__init__()
         self.decoder = decoder
         self._activation_bits = activation_bits
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        cumulative_sequence_lengths: torch.Tensor,
-        past_sequence_lengths: torch.Tensor,
-        block_table: torch.Tensor,
-        logits_indices: torch.Tensor,
-        caches: list[torch.Tensor],
-    ) -> torch.Tensor:
+    def forward(self, batch: dict[str, torch.Tensor], caches: list[torch.Tensor]) -> torch.Tensor:
         """Logits [L, vocab]; the inputs are those of docs/model_package.md, caches alternating."""
-        batch = (cumulative_sequence_lengths, past_sequence_lengths, block_table)
-        ops = PagedOperators(batch, caches, self._activation_bits)
-        return self.decoder(input_ids, logits_indices, ops)
+        lengths = tuple(batch[name] for name in FLAT_INPUTS[1:4])
+        ops = PagedOperators(lengths, caches, self._activation_bits)
+        named = ("input_ids", "logits_indices", *self.decoder.optional_inputs)
+        return self.decoder(StepInputs(**{name: batch[name] for name in named}), ops)
 
 
-def example_inputs(num_layers: int) -> tuple[tuple[object, ...], tuple[object, ...]]:
+def example_inputs(model: CausalModel) -> tuple[tuple[object, ...], tuple[object, ...]]:
     """Small inputs to trace with, and which of their dimensions are free."""
-    caches = [torch.zeros(2, 64, dtype=torch.uint8) for _ in range(2 * num_layers)]
-    inputs = (
-        torch.zeros(5, dtype=torch.int64),
-        torch.zeros(3, dtype=torch.int32),
-        torch.zeros(2, dtype=torch.int32),
-        torch.zeros(2, 7, dtype=torch.int32),
-        torch.zeros(3, dtype=torch.int64),
-        caches,
-    )
+    caches = [torch.zeros(2, 64, dtype=torch.uint8) for _ in range(2 * len(model.cache_layers))]
+    batch = {
+        "input_ids": torch.zeros(5, dtype=torch.int64),
+        "cumulative_sequence_lengths": torch.zeros(3, dtype=torch.int32),
+        "past_sequence_lengths": torch.zeros(2, dtype=torch.int32),
+        "block_table": torch.zeros(2, 7, dtype=torch.int32),
+        "logits_indices": torch.zeros(3, dtype=torch.int64),
+    }
+    batch |= {name: torch.zeros(5, dtype=torch.int64) for name in model.optional_inputs}
     dim = torch.export.Dim
-    batch, blocks, size = dim("batch"), dim("num_blocks"), dim("block_bytes")
-    free = (
-        {0: dim("tokens")},
-        {0: dim("batch_plus_1")},
-        {0: batch},
-        {0: batch, 1: dim("max_blocks")},
-        {0: dim("logits_rows")},
-        [{0: blocks, 1: size} for _ in caches],
-    )
-    return inputs, free
+    tokens, sequences = dim("tokens"), dim("batch")
+    free_batch = {
+        "input_ids": {0: tokens},
+        "cumulative_sequence_lengths": {0: dim("batch_plus_1")},
+        "past_sequence_lengths": {0: sequences},
+        "block_table": {0: sequences, 1: dim("max_blocks")},
+        "logits_indices": {0: dim("logits_rows")},
+    }
+    free_cache = {0: dim("num_blocks"), 1: dim("block_bytes")}
+    free_batch |= {name: {0: tokens} for name in model.optional_inputs}
+    return (batch, caches), (free_batch, [free_cache] * len(caches))
 
 
-def input_names(num_layers: int) -> list[str]:
+def input_names(model: CausalModel) -> list[str]:
     """Names of the graph's inputs, in order."""
     return [
         *FLAT_INPUTS,
-        *(f"{kind}_cache.{layer}" for layer in range(num_layers) for kind in ("key", "value")),
+        *model.optional_inputs,
+        *(
+            f"{kind}_cache.{layer}"
+            for layer in range(len(model.cache_layers))
+            for kind in ("key", "value")
+        ),
     ]

@@ -1,10 +1,11 @@
-"""The five quire operators in numpy: an oracle for graph and weights, independent of torch.
+"""The quire operators in numpy: an oracle for graph and weights, independent of torch.
 
 They follow docs/model_package.md only. `evaluate` runs a graph from disk with them. Linear comes
 in two arithmetics: "exact" dequantizes and multiplies in floating point, as the source model does;
 "canonical" quantizes activations to the node's `activation_bits`, as the engine does.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -119,27 +120,80 @@ class Embedding(_QuireOp):
 
 
 class RMSNorm(_QuireOp):
-    """x over its root mean square, times the weight."""
+    """Each group of a row over its root mean square, times the weight."""
 
     def _run(self, x: np.ndarray, weight: np.ndarray, epsilon: float) -> tuple[np.ndarray]:
-        mean = np.mean(np.square(x.astype(np.float64)), axis=-1, keepdims=True)
-        return ((x / np.sqrt(mean + epsilon) * weight).astype(np.float32),)
+        groups = x.astype(np.float64).reshape(*x.shape[:-1], -1, len(weight))
+        mean = np.mean(np.square(groups), axis=-1, keepdims=True)
+        return ((groups / np.sqrt(mean + epsilon) * weight).reshape(x.shape).astype(np.float32),)
+
+
+class LayerNorm(_QuireOp):
+    """x less its mean, over its deviation, times the weight, plus the bias."""
+
+    def _run(
+        self, x: np.ndarray, weight: np.ndarray, *bias: np.ndarray | None, epsilon: float
+    ) -> tuple[np.ndarray]:
+        centred = x.astype(np.float64) - x.astype(np.float64).mean(axis=-1, keepdims=True)
+        y = centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + epsilon) * weight
+        return ((y + bias[0] if bias and bias[0] is not None else y).astype(np.float32),)
+
+
+def activate(kind: str, x: np.ndarray) -> np.ndarray:
+    """f(x) in float64 for a kind of docs/model_package.md."""
+    x = x.astype(np.float64)
+    with np.errstate(over="ignore"):
+        sigmoid = 1 / (1 + np.exp(-x))
+    if kind == "gelu":
+        return 0.5 * x * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2)))
+    if kind == "gelu_tanh":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    positive = np.maximum(x, 0)
+    return {
+        "silu": x * sigmoid,
+        "relu": positive,
+        "relu2": positive**2,
+        "sigmoid": sigmoid,
+        "tanh": np.tanh(x),
+    }[kind]
+
+
+class Activation(_QuireOp):
+    """f(x)."""
+
+    def _run(self, x: np.ndarray, kind: str) -> tuple[np.ndarray]:
+        return (activate(kind, x).astype(np.float32),)
+
+
+class GatedActivation(_QuireOp):
+    """f(gate) * up of gate and up side by side."""
+
+    def _run(self, x: np.ndarray, kind: str) -> tuple[np.ndarray]:
+        gate, up = np.split(x, 2, axis=-1)
+        return ((activate(kind, gate) * up).astype(np.float32),)
 
 
 class SwiGLU(_QuireOp):
     """silu(gate) * up of gate and up side by side."""
 
     def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
-        gate, up = np.split(x.astype(np.float64), 2, axis=-1)
-        with np.errstate(over="ignore"):
-            return ((gate / (1 + np.exp(-gate)) * up).astype(np.float32),)
+        gate, up = np.split(x, 2, axis=-1)
+        return ((activate("silu", gate) * up).astype(np.float32),)
+
+
+class SoftCap(_QuireOp):
+    """cap * tanh(x / cap)."""
+
+    def _run(self, x: np.ndarray, cap: float) -> tuple[np.ndarray]:
+        return ((cap * np.tanh(x.astype(np.float64) / cap)).astype(np.float32),)
 
 
 class PagedAttention(_QuireOp):
     """Causal attention over a block table. Caches are read as float32 [blocks, 16, Hkv, D]."""
 
     def _run(self, *inputs: np.ndarray | None, **attributes: float) -> tuple[np.ndarray]:
-        query, key, value, *caches, cumulative, past, table, cos, sin = inputs[:10]
+        query, key, value, *caches, cumulative, past, table = inputs[:8]
+        cos, sin = (*inputs[8:], None, None)[:2]
         _check_attributes(attributes, inputs[10:])
         heads, kv_heads = attributes["num_heads"], attributes["kv_num_heads"]
         if key is None:
@@ -154,8 +208,10 @@ class PagedAttention(_QuireOp):
             if rows.start == rows.stop:
                 continue
             positions = begin + np.arange(rows.stop - rows.start)
-            q = _rotate(query[rows].reshape(-1, heads, size), cos[positions], sin[positions])
-            k = _rotate(key[rows].reshape(-1, kv_heads, size), cos[positions], sin[positions])
+            q = query[rows].reshape(-1, heads, size)
+            k = key[rows].reshape(-1, kv_heads, size)
+            if attributes["do_rotary"]:
+                q, k = (_rotate(x, cos[positions], sin[positions]) for x in (q, k))
             for cache, new in zip(caches, (k, value[rows].reshape(k.shape)), strict=True):
                 block = cache.shape[1]
                 cache[table[b][positions // block], positions % block] = new
@@ -163,17 +219,15 @@ class PagedAttention(_QuireOp):
                 q,
                 [_gather(c, table[b], begin + len(q)) for c in caches],
                 positions,
-                attributes["scale"],
+                attributes,
             )
         return (out.reshape(len(query), -1),)
 
 
 def _check_attributes(attributes: dict[str, float], head_sink: tuple[object, ...]) -> None:
     """Refuses what this oracle does not compute."""
-    expected = {"softcap": 0.0, "local_window_size": -1, "do_rotary": 1, "rotary_interleaved": 0}
-    for name, value in expected.items():
-        if attributes[name] != value:
-            raise NotImplementedError(f"PagedAttention with {name} = {attributes[name]}")
+    if attributes["rotary_interleaved"]:
+        raise NotImplementedError("PagedAttention with rotary_interleaved")
     if any(sink is not None for sink in head_sink):
         raise NotImplementedError("PagedAttention with head_sink")
 
@@ -192,12 +246,19 @@ def _gather(cache: np.ndarray, table: np.ndarray, length: int) -> np.ndarray:
     return cache[table[positions // cache.shape[1]], positions % cache.shape[1]]
 
 
-def _attend(q: np.ndarray, kv: list[np.ndarray], positions: np.ndarray, scale: float) -> np.ndarray:
+def _attend(
+    q: np.ndarray, kv: list[np.ndarray], positions: np.ndarray, attributes: dict[str, float]
+) -> np.ndarray:
     """Softmax attention of q [T, H, D] at `positions` over keys and values [S, Hkv, D]."""
     k, v = (np.repeat(x, q.shape[1] // x.shape[1], axis=1).transpose(1, 0, 2) for x in kv)
     scores = (q.transpose(1, 0, 2) @ k.transpose(0, 2, 1)).astype(np.float64)
-    scores *= scale or 1 / np.sqrt(q.shape[2])
-    scores[:, np.arange(k.shape[1]) > positions[:, None]] = -np.inf
+    scores *= attributes["scale"] or 1 / np.sqrt(q.shape[2])
+    if attributes["softcap"]:
+        scores = np.tanh(scores / attributes["softcap"]) * attributes["softcap"]
+    keys, window = np.arange(k.shape[1]), attributes["local_window_size"]
+    scores[:, keys > positions[:, None]] = -np.inf
+    if window >= 0:
+        scores[:, keys <= positions[:, None] - window] = -np.inf
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     return (weights.astype(np.float32) @ v).transpose(1, 0, 2)
@@ -218,14 +279,17 @@ class ReferenceGraph:
     def __init__(self, path: Path, arithmetic: str = "exact") -> None:
         self._model = onnx.load(path)
         linear = Linear if arithmetic == "exact" else CanonicalLinear
-        ops = [linear, Embedding, RMSNorm, SwiGLU, PagedAttention]
-        self._session = ReferenceEvaluator(self._model, new_ops=ops)
-        packed = next(n for n in self._model.graph.node if n.op_type == "PagedAttention")
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in packed.attribute}
-        sizes = {i.name: i.dims for i in self._model.graph.initializer}
-        self._caches = [i.name for i in self._model.graph.input if "_cache." in i.name]
-        head_dim = 2 * sizes[packed.input[8]][1]
-        self._block_bytes = 16 * attributes["kv_num_heads"] * head_dim * 4
+        ops = [linear, Embedding, RMSNorm, LayerNorm, Activation, GatedActivation, SwiGLU, SoftCap]
+        self._session = ReferenceEvaluator(self._model, new_ops=[*ops, PagedAttention])
+        self._inputs = {i.name for i in self._model.graph.input}
+        shapes = {v.name: v.type.tensor_type.shape.dim for v in self._model.graph.value_info}
+        self._block_bytes = {}
+        for node in self._model.graph.node:
+            if node.op_type == "PagedAttention":
+                attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+                head_dim = shapes[node.output[0]][1].dim_value // attributes["num_heads"]
+                for cache in node.input[3:5]:
+                    self._block_bytes[cache] = 16 * attributes["kv_num_heads"] * head_dim * 4
 
     def logits(self, sequences: list[list[int]], split: bool = True) -> list[np.ndarray]:
         """Logits [len, vocab] of each sequence, all in one batch over one scattered block table.
@@ -238,7 +302,8 @@ class ReferenceGraph:
         for b, count in enumerate(counts):
             table[b, :count], free = free[:count], free[count:]
         caches = {
-            name: np.zeros((sum(counts), self._block_bytes), np.uint8) for name in self._caches
+            name: np.zeros((sum(counts), size), np.uint8)
+            for name, size in self._block_bytes.items()
         }
         firsts = [len(s) // 2 if split else 0 for s in sequences]
         steps = [(s[:f], 0) for s, f in zip(sequences, firsts, strict=True)]
@@ -260,5 +325,9 @@ class ReferenceGraph:
             "block_table": table,
             "logits_indices": np.arange(len(ids), dtype=np.int64),
         }
-        logits = self._session.run(None, feeds | caches)[0]
+        feeds["position_ids"] = np.array(
+            [past + i for tokens, past in batch for i in range(len(tokens))], np.int64
+        )
+        known = {name: value for name, value in feeds.items() if name in self._inputs}
+        logits = self._session.run(None, known | caches)[0]
         return np.split(logits, ends[:-1])

@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 
-from quire_export.decoder import Tensors
+from quire_export.operators import Tensors
 from quire_export.errors import ExportError
 from quire_export.spec import DecoderSpec
 
@@ -22,17 +22,22 @@ class Source:
     """A model that was read and checked.
 
     `tensors` has every tensor of spec.tensor_shapes() under its canonical name. `reference` makes
-    the model again in float32 by the source framework's own loader, independent of `tensors`.
-    `write_tokenizer` puts the tokenizer's files into a folder.
+    the model again in float32 by the source framework's own loader, independent of `tensors`; it is
+    told the spec, whose context may have been cut since (see store.crop).
+    `write_tokenizer` puts the tokenizer's files into a folder. `restore` turns matrices under
+    canonical names into the reference model's parameters.
     """
 
     name: str
     spec: DecoderSpec
     tensors: Tensors
-    reference: Callable[[], PreTrainedModel]
+    reference: Callable[[DecoderSpec], PreTrainedModel]
     write_tokenizer: Callable[[Path], None]
     info: dict[str, object]
     special_ids: dict[str, object]
+    restore: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = field(
+        default=lambda matrices: matrices
+    )
 
 
 def read_json(path: Path, limit: int = _MAX_JSON_BYTES) -> dict[str, object]:

@@ -8,6 +8,7 @@ import numpy as np
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.golden import TOP_IDS, Prompt, gaps
 from quire_export.reference_ops import ReferenceGraph
+from quire_export.stock_run import StockGraph
 
 # The margin rule for float32: see "tolerance" in docs/model_package.md.
 MAX_LOGIT_DIFF, MIN_GAP, MIN_AGREEMENT = 2e-4, 1e-3, 0.99
@@ -62,9 +63,14 @@ def float_limit(answers: list[Prompt]) -> float:
     return MAX_LOGIT_DIFF * max(1.0, largest / _PLAIN_LOGIT)
 
 
-def check_graph(graph: Path, answers: list[Prompt]) -> Difference:
+def open_graph(graph: Path, cache: str, arithmetic: str) -> ReferenceGraph | StockGraph:
+    """The graph on disk, by our operators in numpy or, if of stock operators, by onnxruntime."""
+    return ReferenceGraph(graph, arithmetic) if cache == "paged" else StockGraph(graph)
+
+
+def check_graph(graph: Path, cache: str, answers: list[Prompt]) -> Difference:
     """Runs the graph in exact arithmetic; fails when it is not the source model."""
-    ours = ReferenceGraph(graph).logits([a.sequence for a in answers])
+    ours = open_graph(graph, cache, "exact").logits([a.sequence for a in answers])
     found = difference(ours, [a.logits for a in answers])
     limit = float_limit(answers)
     if found.max_abs > limit or found.worst_gap > max(MIN_GAP, 2 * limit):
@@ -77,7 +83,9 @@ def check_graph(graph: Path, answers: list[Prompt]) -> Difference:
     return found
 
 
-def measure_tolerance(graph: Path, answers: list[Prompt], quantized: bool) -> dict[str, float]:
+def measure_tolerance(
+    graph: Path, cache: str, answers: list[Prompt], quantized: bool
+) -> dict[str, float]:
     """golden.json's `tolerance`: the margin rule, or what quantized activations cost this model."""
     limit = float_limit(answers)
     if not quantized:
@@ -86,7 +94,7 @@ def measure_tolerance(graph: Path, answers: list[Prompt], quantized: bool) -> di
             "min_gap": max(MIN_GAP, 2 * limit),
             "min_top1_agreement": MIN_AGREEMENT,
         }
-    ours = ReferenceGraph(graph, "canonical").logits([a.sequence for a in answers], split=False)
+    ours = open_graph(graph, cache, "canonical").logits([a.sequence for a in answers], split=False)
     found = difference(ours, [a.logits for a in answers], TOP_IDS)
     widest = round(_SAFETY * max(found.max_abs, limit), 6)
     return {

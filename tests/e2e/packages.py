@@ -40,6 +40,20 @@ class PackageStore:
             make_tiny_llama(draft, tokenizer=tokenizer, **config).rename(source)
         return self.from_source(name, source, **(export or {}))
 
+    def family(
+        self, name: str, export: dict[str, Any] | None = None, **config: Any
+    ) -> Path:
+        """The package of a random model of a family; see tiny_families."""
+        settings = json.dumps([export, config], sort_keys=True)
+        package = self._folder / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+        source = self.source_of(package)
+        if not source.is_dir():
+            from tiny_families import make_tiny
+
+            draft = source.with_name(f".{source.name}.{os.getpid()}")
+            make_tiny(draft, name, **config).rename(source)
+        return self.from_source(package.name, source, **(export or {}))
+
     def from_source(self, name: str, source: Path, **export: Any) -> Path:
         """The package of a folder or file, exported with the given options."""
         package = self._folder / name

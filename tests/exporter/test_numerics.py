@@ -8,8 +8,10 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType, dequantize, quantize
 from quire_export import reference_ops
-from quire_export.decoder import Decoder, EagerOperators
+from quire_export.decoder import Decoder
 from quire_export.hf_source import load_folder
+from quire_export.operators import StepInputs
+from quire_export.plain import PlainOperators
 from quire_export.progress import Progress
 from quire_export.rope import rope_tables
 from quire_export.store import store_all
@@ -135,7 +137,7 @@ def test_eager_decoder_equals_transformers(shape: str, tmp_path: Path) -> None:
     decoder = Decoder(source.spec, store_all(source, "none", "fp32", Progress(enabled=False)))
     ids = torch.arange(90) * 7 % 301
     with torch.no_grad():
-        ours = decoder(ids, torch.arange(90), EagerOperators())
+        ours = decoder(StepInputs(ids[None]), PlainOperators(torch.arange(90)[None]))[0]
         theirs = random_llama(**SHAPES[shape])(ids[None]).logits[0]
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
@@ -147,7 +149,7 @@ def test_rotary_tables_equal_transformers_at_far_positions(shape: str, tmp_path:
     """Within 1e-6 at every position of a long context."""
     settings = SHAPES[shape] | {"max_position_embeddings": 8192}
     source = load_folder(make_tiny_llama(tmp_path / "source", **settings), Progress(enabled=False))
-    cos, sin = rope_tables(source.spec.rope, 8192)
+    cos, sin = rope_tables(source.spec.ropes[0], 8192)
     theirs = random_llama(**settings).model.rotary_emb(torch.zeros(1), torch.arange(8192)[None])
     half = source.spec.head_dim // 2
     for ours, expected in zip((cos, sin), theirs, strict=True):

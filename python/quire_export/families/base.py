@@ -1,7 +1,10 @@
 """What a model family is: a handful of tables and two functions. See llama.py for the pattern."""
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import torch
 
 from quire_export.errors import ExportError
 from quire_export.spec import DecoderSpec
@@ -11,11 +14,15 @@ HARMLESS_CONFIG_KEYS = frozenset(
     {
         "_name_or_path",
         "architectures",
+        "_sliding_window_pattern",
         "attention_dropout",
+        "attn_pdrop",
         "auto_map",
         "bos_token_id",
         "chunk_size_feed_forward",
+        "cache_implementation",
         "dtype",
+        "embd_pdrop",
         "eos_token_id",
         "id2label",
         "initializer_range",
@@ -29,7 +36,15 @@ HARMLESS_CONFIG_KEYS = frozenset(
         "pad_token",
         "pad_token_id",
         "problem_type",
+        "n_ctx",
+        "resid_pdrop",
         "return_dict",
+        "summary_activation",
+        "summary_first_dropout",
+        "summary_proj_to_labels",
+        "summary_type",
+        "summary_use_proj",
+        "task_specific_params",
         "tie_encoder_decoder",
         "tokenizer_class",
         "torch_dtype",
@@ -61,27 +76,67 @@ HARMLESS_CONFIG_KEYS = frozenset(
 HARMLESS_GGUF_PREFIXES = ("general.", "tokenizer.", "quantize.imatrix.")
 
 
+Matrices = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class GgufMapping:
+    """How a family looks in GGUF files.
+
+    `tensors` and `layer_tensors` map GGUF names (whole, or within "blk.N.") to canonical ones
+    (whole, or within "model.layers.N."). `permuted` names the matrices whose rows llama.cpp's
+    converter interleaves; `fused` those that hold several of ours, row upon row. `config` makes
+    the config.json that metadata and tensor names stand for.
+    """
+
+    architecture: str
+    used: frozenset[str]
+    tensors: Mapping[str, str]
+    layer_tensors: Mapping[str, str]
+    config: Callable[[dict[str, object], frozenset[str]], dict[str, object]]
+    permuted: frozenset[str] = frozenset()
+    fused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def check(self, metadata: dict[str, object]) -> None:
+        """Refuses, by name, every metadata key of a GGUF file that would be ignored."""
+        prefix = self.architecture + "."
+        if metadata.get("split.count", 1) not in (0, 1):
+            raise ExportError(
+                "this GGUF file is one part of several; merge them with "
+                "llama-gguf-split --merge first"
+            )
+        for key in metadata:
+            known = key.startswith(HARMLESS_GGUF_PREFIXES) or key.startswith("split.")
+            if not known and key.removeprefix(prefix) not in self.used:
+                raise ExportError(
+                    f"GGUF: unknown key {key!r} may change what the model computes; "
+                    "this model is not supported"
+                )
+
+
+def _same(tensors: Matrices, _spec: DecoderSpec) -> Matrices:
+    return tensors
+
+
 @dataclass(frozen=True)
 class Family:
     """A mapping from one family's files onto the decoder.
 
-    `fixed_config` are keys that must be absent or have that value, since the decoder has no
-    switch for them. `gguf_layer_tensors` and `gguf_tensors` map GGUF names (within "blk.N.", or
-    whole) to canonical ones (within "model.layers.N.", or whole). `gguf_permuted` names the
-    matrices whose rows llama.cpp's converter interleaves.
+    `fixed_config` are keys that must be absent or have one of these values, since the decoder has
+    no switch for them. `canonical` renames and cuts what a folder holds into canonical tensors and
+    passes on what it does not know, to be refused; `restore` turns canonical matrices back into the
+    family's parameters. `derived` matches names of buffers that follow from the configuration.
     """
 
     model_type: str
     architectures: tuple[str, ...]
-    gguf_architecture: str
     used_config: frozenset[str]
-    fixed_config: Mapping[str, object]
-    used_gguf: frozenset[str]
-    gguf_tensors: Mapping[str, str]
-    gguf_layer_tensors: Mapping[str, str]
-    gguf_permuted: frozenset[str]
+    fixed_config: Mapping[str, tuple[object, ...]]
     build_spec: Callable[[dict[str, object]], DecoderSpec]
-    config_of_gguf: Callable[[dict[str, object], frozenset[str]], dict[str, object]]
+    canonical: Callable[[Matrices, DecoderSpec], Matrices] = _same
+    restore: Callable[[Matrices, DecoderSpec], Matrices] = _same
+    derived: re.Pattern[str] = re.compile(r".*\.rotary_emb\.inv_freq")
+    gguf: GgufMapping | None = None
 
     def check_config(self, config: dict[str, object]) -> None:
         """Refuses, by name, every key of config.json that would be ignored."""
@@ -94,26 +149,11 @@ class Family:
                     f"config.json: unknown key {key!r} may change what the model computes; "
                     "remove it if it does not"
                 )
-            if value != self.fixed_config[key]:
+            if value not in self.fixed_config[key]:
+                known = " or ".join(repr(choice) for choice in self.fixed_config[key])
                 raise ExportError(
                     f"config.json: {key} = {value!r} is not supported for "
-                    f"{self.model_type} (only {self.fixed_config[key]!r})"
-                )
-
-    def check_gguf(self, metadata: dict[str, object]) -> None:
-        """Refuses, by name, every metadata key of a GGUF file that would be ignored."""
-        prefix = self.gguf_architecture + "."
-        if metadata.get("split.count", 1) not in (0, 1):
-            raise ExportError(
-                "this GGUF file is one part of several; merge them with "
-                "llama-gguf-split --merge first"
-            )
-        for key in metadata:
-            known = key.startswith(HARMLESS_GGUF_PREFIXES) or key.startswith("split.")
-            if not known and key.removeprefix(prefix) not in self.used_gguf:
-                raise ExportError(
-                    f"GGUF: unknown key {key!r} may change what the model computes; "
-                    "this model is not supported"
+                    f"{self.model_type} (only {known})"
                 )
 
 

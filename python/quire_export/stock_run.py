@@ -1,0 +1,63 @@
+"""Runs a graph of stock operators as any user would: with the onnxruntime package."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from quire_export.errors import EXIT_OTHER, ExportError
+
+
+class StockGraph:
+    """An explicit or none graph from disk, ready to run on whole sequences."""
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime raises its own kinds
+            cause = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ExportError(f"onnxruntime refuses the graph: {cause}", EXIT_OTHER) from error
+        self._inputs = {node.name: node.shape for node in self._session.get_inputs()}
+
+    def logits(self, sequences: list[list[int]], split: bool = True) -> list[np.ndarray]:
+        """Logits [len, vocab] of each sequence.
+
+        With `split` an explicit graph gets each in two steps, so that the second reads the cache.
+        """
+        run = self._explicit if "position_ids" in self._inputs else self._none
+        return [run(sequence, split) for sequence in sequences]
+
+    def _none(self, sequence: list[int], _split: bool) -> np.ndarray:
+        feeds = {
+            "input_ids": np.array([sequence], np.int64),
+            "position_offset": np.array(0, np.int64),
+        }
+        return self._session.run(None, feeds)[0][0]
+
+    def _explicit(self, sequence: list[int], split: bool) -> np.ndarray:
+        names = [name for name in self._inputs if name.startswith("past_key_values.")]
+        cache = {
+            name: np.zeros((1, self._inputs[name][1], 0, self._inputs[name][3]), np.float32)
+            for name in names
+        }
+        previous = [-1, *sequence]
+        rows = []
+        first = len(sequence) // 2 if split else 0
+        for begin, end in ((0, first), (first, len(sequence))):
+            if begin == end:
+                continue
+            feeds = {
+                "input_ids": np.array([sequence[begin:end]], np.int64),
+                "attention_mask": np.ones((1, end), np.int64),
+                "position_ids": np.arange(begin, end, dtype=np.int64)[None],
+                "previous_ids": np.array([previous[begin:end]], np.int64),
+            }
+            known = {name: value for name, value in feeds.items() if name in self._inputs}
+            out = self._session.run(None, known | cache)
+            rows.append(out[0][0])
+            cache = dict(zip(names, out[1:], strict=True))
+        return np.concatenate(rows)
