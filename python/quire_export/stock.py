@@ -13,6 +13,8 @@ from quire_export.plain import PlainOperators
 from quire_export.weights import BLOCK
 
 _symbolic = torch.onnx.ops.symbolic
+# Accuracy levels of MatMulNBits: activations in float32, or quantized to 8 bits.
+FLOAT32_LEVEL, INT8_LEVEL = 1, 4
 
 
 class StockMatrix(nn.Module):
@@ -79,7 +81,7 @@ class StockOperators(PlainOperators):
         mask: torch.Tensor | None = None,
     ) -> None:
         super().__init__(positions, past, mask)
-        self._accuracy_level = 4 if activation_bits == 8 else 1
+        self._accuracy_level = INT8_LEVEL if activation_bits == 8 else FLOAT32_LEVEL
 
     def embedding(self, table: Matrix | StockMatrix, ids: torch.Tensor) -> torch.Tensor:
         """See Operators."""

@@ -3,20 +3,33 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from quire_export.errors import EXIT_OTHER, ExportError
+from quire_export.stock import FLOAT32_LEVEL
 
 
 class StockGraph:
-    """An explicit or none graph from disk, ready to run on whole sequences."""
+    """An explicit or none graph from disk, ready to run on whole sequences.
 
-    def __init__(self, path: Path) -> None:
+    `arithmetic` "exact" computes in float32 what the graph would let MatMulNBits do more coarsely.
+    """
+
+    def __init__(self, path: Path, arithmetic: str = "canonical") -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(path.parent)
+        )
+        model = onnx.load(path, load_external_data=False)
+        for node in model.graph.node if arithmetic == "exact" else ():
+            for attribute in node.attribute:
+                if attribute.name == "accuracy_level":
+                    attribute.i = FLOAT32_LEVEL
         try:
             self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the runtime raises its own kinds
             cause = (str(error).splitlines() or [type(error).__name__])[0]

@@ -65,7 +65,7 @@ def float_limit(answers: list[Prompt]) -> float:
 
 def open_graph(graph: Path, cache: str, arithmetic: str) -> ReferenceGraph | StockGraph:
     """The graph on disk, by our operators in numpy or, if of stock operators, by onnxruntime."""
-    return ReferenceGraph(graph, arithmetic) if cache == "paged" else StockGraph(graph)
+    return ReferenceGraph(graph, arithmetic) if cache == "paged" else StockGraph(graph, arithmetic)
 
 
 def check_graph(graph: Path, cache: str, answers: list[Prompt]) -> Difference:
