@@ -234,6 +234,7 @@ void print_table(const BenchResult& result) {
 }
 
 int run_bench(const BenchFlags& flags) {
+  if (flags.model.show_config) return show_config(flags.model);
   auto result = run_measurements(flags);
   if (!result) return report(result.error());
   if (flags.latency) {

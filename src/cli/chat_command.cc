@@ -161,6 +161,7 @@ class Chat {
 };
 
 int run_chat(const ChatFlags& flags, const CLI::App& command) {
+  if (flags.model.show_config) return show_config(flags.model);
   Result<Llm> llm = Llm::open(flags.model.package, engine_options(flags.model));
   if (!llm) return report(llm.error());
   if (!llm->has_chat_template()) {

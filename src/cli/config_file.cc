@@ -34,7 +34,8 @@ Result<std::vector<ConfigEntry>> read_config_file(const std::filesystem::path& p
   std::istringstream stream(text);
   std::string line;
   for (int number = 1; std::getline(stream, line); ++number) {
-    line = trimmed(line);
+    // A comment begins a line, or follows a space, as --show-config prints them.
+    line = trimmed(std::string_view(line).substr(0, line.find(" #")));
     if (line.empty() || line.front() == '#') continue;
     const std::string place = path.string() + ", line " + std::to_string(number) + ": ";
     const std::size_t equals = std::min(line.find('='), line.size());

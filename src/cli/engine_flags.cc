@@ -1,10 +1,13 @@
 #include "cli/engine_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "cli/config_file.h"
+#include "cli/exit_code.h"
 
 namespace quire::cli {
 namespace {
@@ -13,7 +16,7 @@ constexpr const char* kGroup = "Engine options";
 
 // Gives the options that neither the command line nor the environment set their values from a file.
 // CLI11's own set_config is read on the application only, never on a command.
-void apply_config(CLI::App* command, const std::string& path) {
+void apply_config(CLI::App* command, const std::string& path, ModelFlags* flags) {
   if (!command->parsed()) return;  // CLI11 reads the environment for all commands
   const auto entries = read_config_file(path);
   if (!entries) throw CLI::ValidationError("--config", entries.error().message());
@@ -23,7 +26,9 @@ void apply_config(CLI::App* command, const std::string& path) {
       throw CLI::ValidationError("--config",
                                  path + " sets \"" + entry.name + "\", which is no engine option");
     }
-    if (option->count() == 0) option->add_result(entry.value);
+    if (option->count() > 0) continue;
+    option->add_result(entry.value);
+    flags->from_file.insert(entry.name);
   }
 }
 
@@ -38,23 +43,29 @@ void add_package_flag(CLI::App* command, std::filesystem::path* package, bool po
 
 void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
   add_package_flag(command, &flags->package, positional);
+  flags->command = command;
   EngineOptions& engine = flags->engine;
   // First: its callback must have run before those of the options it sets.
   command
       ->add_option_function<std::string>(
           "--config",
-          [command](const std::string& path) { apply_config(command, path); },
+          [command, flags](const std::string& path) { apply_config(command, path, flags); },
           "A file of engine options, such as max-num-seqs = 4; flags and environment come first")
       ->envname("QUIRE_CONFIG")
       ->group(kGroup);
   command->add_option("--threads", engine.num_threads, "Threads of a step; 0: all cores")
       ->envname("QUIRE_THREADS")
-      ->group(kGroup);
-  command->add_option("--device", engine.device, "cpu")->envname("QUIRE_DEVICE")->group(kGroup);
+      ->group(kGroup)
+      ->capture_default_str();
+  command->add_option("--device", engine.device, "cpu")
+      ->envname("QUIRE_DEVICE")
+      ->group(kGroup)
+      ->capture_default_str();
   command
       ->add_option("--kv-blocks", engine.num_kv_blocks, "Cache blocks; 0: a quarter of free memory")
       ->envname("QUIRE_KV_BLOCKS")
-      ->group(kGroup);
+      ->group(kGroup)
+      ->capture_default_str();
   command->add_option("--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, fp16, bf16")
       ->envname("QUIRE_KV_DTYPE")
       ->group(kGroup)
@@ -74,6 +85,9 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
   command->add_flag("--no-prefix-cache", flags->no_prefix_cache, "Do not share equal beginnings")
       ->envname("QUIRE_NO_PREFIX_CACHE")
       ->group(kGroup);
+  command->add_flag("--show-config",
+                    flags->show_config,
+                    "Print the engine options in force and where they come from, and do no more");
 }
 
 void add_tools_flag(CLI::App* command, ModelFlags* flags) {
@@ -85,6 +99,27 @@ void add_tools_flag(CLI::App* command, ModelFlags* flags) {
       ->envname("QUIRE_TOOLS")
       ->group(kGroup)
       ->capture_default_str();
+}
+
+int show_config(const ModelFlags& flags) {
+  std::printf("# quire " QUIRE_VERSION " %s; 0 and auto: chosen when the model is opened\n",
+              flags.command->get_name().c_str());
+  for (const CLI::Option* option : flags.command->get_options()) {
+    if (option->get_group() != kGroup) continue;
+    const std::string name = option->get_lnames().front();
+    const bool is_flag = option->get_expected_max() == 0;
+    std::string value = is_flag ? "false" : option->get_default_str();
+    const char* origin = "default";
+    if (option->count() > 0) {
+      value = option->as<std::string>();
+      // The environment counts only where nothing else has set it, so equal values are its own.
+      const char* environment = std::getenv(option->get_envname().c_str());
+      origin = environment != nullptr && value == environment ? "environment" : "command line";
+    }
+    if (flags.from_file.contains(name)) origin = "configuration file";
+    if (!value.empty()) std::printf("%s = %s  # %s\n", name.c_str(), value.c_str(), origin);
+  }
+  return kExitOk;
 }
 
 EngineOptions engine_options(const ModelFlags& flags) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "quire/options.h"
 
@@ -15,6 +17,9 @@ struct ModelFlags {
   std::filesystem::path package;
   EngineOptions engine;
   bool no_prefix_cache = false;
+  bool show_config = false;
+  const CLI::App* command = nullptr;  // that they were given to; set by add_model_flags()
+  std::set<std::string> from_file;    // names of options that the configuration file set
 };
 
 // Adds -m/--model alone; a positional argument too where `positional` is set.
@@ -26,6 +31,10 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional = fal
 
 // Adds --tools, for commands that answer prompts.
 void add_tools_flag(CLI::App* command, ModelFlags* flags);
+
+// Prints the engine options in force, in the form of a configuration file, each with where it comes
+// from; returns the exit code. For --show-config.
+int show_config(const ModelFlags& flags);
 
 // The engine options as given.
 EngineOptions engine_options(const ModelFlags& flags);

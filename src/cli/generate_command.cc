@@ -135,6 +135,7 @@ void print_speed(const Answers& answers) {
 }
 
 int run_generate(const GenerateFlags& flags, const CLI::App& command) {
+  if (flags.model.show_config) return show_config(flags.model);
   if (flags.raw && flags.token_ids) {
     return report(invalid_argument("--raw and --token-ids exclude each other"));
   }

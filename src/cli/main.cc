@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
   add_inspect_command(&app, &action);
   add_verify_command(&app, &action);
   add_bench_command(&app, &action);
+  add_eval_command(&app, &action);
   for (CLI::App* command : app.get_subcommands({})) {
     command->set_version_flag("--version", "quire " QUIRE_VERSION);
   }

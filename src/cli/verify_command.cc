@@ -14,13 +14,14 @@ namespace quire::cli {
 namespace {
 
 int run_verify(const ModelFlags& flags) {
+  if (flags.show_config) return show_config(flags);
   const auto package = open_package(flags.package);
   if (!package) return report(package.error());
   if (Status status = check_package_sha256(*package); !status.ok()) return report(status);
   // The tolerance is that of the package's arithmetic; a rounded cache would be measured with it.
   EngineOptions options = engine_options(flags);
   options.tools = "none";  // the answers to compare with are the model's alone
-  if (options.kv_dtype == "auto") options.kv_dtype = "fp32";
+  if (options.kv_dtype == "auto" && package->graph == "paged") options.kv_dtype = "fp32";
   Result<Llm> llm = Llm::open(flags.package, options);
   if (!llm) return report(llm.error());
   const auto result = verify_package(flags.package, &*llm);
