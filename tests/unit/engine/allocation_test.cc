@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cstddef>
 #include <cstdlib>
@@ -6,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -19,6 +21,8 @@ namespace {
 long g_allocations_until_failure = -1;  // -1: none fails
 bool g_all_later_fail = false;
 bool g_failed = false;
+long g_num_allocations = 0;
+std::size_t g_live_bytes = 0;
 
 bool next_allocation_fails() {
   if (g_allocations_until_failure < 0) return false;
@@ -35,17 +39,24 @@ void* allocate(std::size_t size) {
   if (next_allocation_fails()) throw std::bad_alloc();
   void* memory = std::malloc(size == 0 ? 1 : size);
   if (memory == nullptr) throw std::bad_alloc();
+  ++g_num_allocations;
+  g_live_bytes += malloc_usable_size(memory);
   return memory;
+}
+
+void deallocate(void* memory) {
+  g_live_bytes -= malloc_usable_size(memory);  // 0 for a null pointer
+  std::free(memory);
 }
 
 }  // namespace
 
 void* operator new(std::size_t size) { return allocate(size); }
 void* operator new[](std::size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { deallocate(memory); }
+void operator delete[](void* memory) noexcept { deallocate(memory); }
+void operator delete(void* memory, std::size_t) noexcept { deallocate(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { deallocate(memory); }
 
 namespace quire {
 namespace {
@@ -182,6 +193,47 @@ TEST_F(OutOfMemoryTest, AnySingleFailedAllocationLosesNothingButItsRequest) {
 
 TEST_F(OutOfMemoryTest, AnyLastingShortageLosesNothingButTheRequestsOfIt) {
   fail_each_allocation_in_turn(/*all_later=*/true, 1);
+}
+
+// Allocations of one step with that many requests waiting, and the bytes each of those takes.
+struct QueueCost {
+  long allocations_of_a_step = 0;
+  double bytes_a_request = 0;
+};
+
+QueueCost cost_of_queue(int num_requests) {
+  ByteTokenizer tokenizer;
+  EngineOptions options;
+  options.max_num_seqs = 4;
+  options.prefix_cache = false;
+  Engine engine(
+      {.runner = std::make_unique<FakeRunner>(ModelSpec{
+           .vocab_size = 256, .max_seq_len = 1024, .num_kv_blocks = 256, .block_size = 16}),
+       .tokenizer = &tokenizer,
+       .eos_ids = {},
+       .clock_ms = [] { return 0.0; }},
+      options);
+  const std::size_t before = g_live_bytes;
+  for (int i = 0; i < num_requests; ++i) {
+    Request request;
+    request.prompt_ids.assign(100, 65);
+    request.params.max_tokens = 200;
+    EXPECT_TRUE(engine.submit(std::move(request)));
+  }
+  const auto bytes = static_cast<double>(g_live_bytes - before);
+  for (int i = 0; i < 8; ++i) static_cast<void>(engine.step());  // four decode, the others wait
+  const long allocations = g_num_allocations;
+  static_cast<void>(engine.step());
+  return {g_num_allocations - allocations, bytes / num_requests};
+}
+
+TEST(QueueCostTest, TenThousandWaitingRequestsTakeLittleMemoryAndNoneOfAStep) {
+  const QueueCost few = cost_of_queue(100);
+  const QueueCost many = cost_of_queue(10'000);
+  EXPECT_EQ(few.allocations_of_a_step, many.allocations_of_a_step);
+  // A prompt of 100 ids is 400 bytes, held twice: as asked, and as the sequence that grows.
+  EXPECT_LT(many.bytes_a_request, 4096);
+  EXPECT_LT(many.bytes_a_request, 1.2 * few.bytes_a_request) << "linear in their number";
 }
 
 }  // namespace
