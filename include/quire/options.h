@@ -12,7 +12,7 @@ struct EngineOptions {
   int num_threads = 0;         // threads of a model step; 0: the machine's cores
   std::string device = "cpu";  // cpu | cuda
   int num_kv_blocks = 0;       // cache blocks; 0: sized from the memory that is free
-  // auto | fp32 | fp16 | bf16; auto: fp32 for an unquantized package, else fp16
+  // auto | fp32 | fp16 | bf16 | int8; auto: fp32 for an unquantized package, else fp16
   std::string kv_dtype = "auto";
   int block_size = 16;         // tokens a cache block
   int max_num_seqs = 64;       // sequences that run at once

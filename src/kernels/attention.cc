@@ -233,8 +233,17 @@ Result<std::int64_t> block_bytes(std::int64_t kv_heads,
     return invalid_argument("cache blocks must have 16, 32, ... or 256 tokens, not " +
                             std::to_string(block_size));
   }
-  const std::int64_t element = dtype == KvDtype::kFloat32 ? 4 : 2;
-  return kv_heads * padded_dim(head_dim) * block_size * element;
+  const std::int64_t elements = padded_dim(head_dim) * block_size;
+  switch (dtype) {
+    case KvDtype::kFloat32:
+      return kv_heads * elements * 4;
+    case KvDtype::kInt8:
+      return kv_heads * (elements + block_size * static_cast<std::int64_t>(sizeof(float)));
+    case KvDtype::kFloat16:
+    case KvDtype::kBfloat16:
+      break;
+  }
+  return kv_heads * elements * 2;
 }
 
 Status check_attention_params(const AttentionParams& params) {

@@ -16,8 +16,9 @@ constexpr std::int64_t kMaxCacheBlock = 256;
 
 // Bytes of one block of a key cache or of a value cache (they are the same). Inside, keys lie as
 // [kv_heads][head_dim][block_size], so that sixteen keys share a register, and values as
-// [kv_heads][block_size][head_dim], each padded to head_dim rounded up to 16. Fails with
-// kInvalidArgument unless block_size is a multiple of 16 up to 256 and the rest is in bounds.
+// [kv_heads][block_size][head_dim], each padded to head_dim rounded up to 16. With 8-bit elements
+// the block_size scales of a head follow its elements. Fails with kInvalidArgument unless
+// block_size is a multiple of 16 up to 256 and the rest is in bounds.
 Result<std::int64_t> block_bytes(std::int64_t kv_heads,
                                  std::int64_t head_dim,
                                  std::int64_t block_size,

@@ -11,8 +11,9 @@ constexpr int kMaxAttentionRows = 32;  // rows of one work item
 
 // Element type of the paged cache. Rounding happens once, to nearest and ties to even, when a row
 // is written, so a key reads the same in the step that wrote it and in every later one. What a
-// 16-bit float cannot reach becomes its largest number.
-enum class KvDtype : std::uint8_t { kFloat32, kFloat16, kBfloat16 };
+// 16-bit float cannot reach becomes its largest number. kInt8 has one float32 scale for each token
+// and head, its largest magnitude over 127.
+enum class KvDtype : std::uint8_t { kFloat32, kFloat16, kBfloat16, kInt8 };
 
 // One step as the inner loops see it: checked, and with everything derived worked out.
 struct AttentionCall {

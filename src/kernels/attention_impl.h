@@ -14,9 +14,36 @@ struct Bfloat16 {
   std::uint16_t bits;
 };
 
+struct Int8 {
+  std::int8_t value;
+};
+
+// Whether a head's elements are followed by one float32 scale a token.
+template <typename T>
+constexpr bool kHasScales = __is_same(T, Int8);
+
+// Elements from one head of a block to the next.
+template <typename T>
+std::int64_t head_stride(const AttentionCall& call) {
+  const std::int64_t elements = call.padded_dim * call.block_size;
+  if constexpr (!kHasScales<T>) return elements;
+  return elements + call.block_size * static_cast<std::int64_t>(sizeof(float));
+}
+
+// The scales of a head whose elements begin at `head`.
+template <typename T, typename U>
+U* scales_of(const AttentionCall& call, T* head) {
+  return reinterpret_cast<U*>(head + call.padded_dim * call.block_size);
+}
+
 // Reading and writing sixteen cache elements of type T.
 template <typename V, typename T>
 struct CacheElement;
+
+template <typename V>
+struct CacheElement<V, Int8> {
+  static typename V::F load(const Int8* p) { return V::load_i8(&p->value); }
+};
 
 template <typename V>
 struct CacheElement<V, float> {
@@ -51,6 +78,30 @@ struct CacheElement<V, Bfloat16> {
     return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
   }
 };
+
+// Encodes `count` elements, padded with zeros to whole registers, and returns their scale. A NaN
+// makes the scale a NaN, and what is infinite counts as the largest number.
+inline float encode_int8(const float* from, std::int64_t count, std::int64_t padded, Int8* to) {
+  constexpr float kMost = 3.4028235e38F;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number, to even
+  float largest = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float magnitude = from[i] < 0 ? -from[i] : from[i];
+    // The comparison is false for a NaN, which then stays.
+    if (!(magnitude <= largest)) largest = magnitude;
+    if (largest != largest) break;
+  }
+  const bool nan = largest != largest;
+  if (largest > kMost) largest = kMost;
+  const float inverse = nan || largest == 0 ? 0 : 127.0F / largest;
+  for (std::int64_t i = 0; i < padded; ++i) {
+    float x = i < count && !nan ? from[i] * inverse : 0;
+    x = x > 127.0F ? 127.0F : x;
+    x = x < -127.0F ? -127.0F : x;
+    to[i].value = static_cast<std::int8_t>((x + kRound) - kRound);
+  }
+  return nan ? largest : largest / 127.0F;
+}
 
 // Encodes `count` elements; `to` is padded to whole registers, with zeros.
 template <typename V, typename T>
@@ -102,19 +153,28 @@ void write_token(const AttentionCall& call,
   const std::int64_t position = call.past[sequence] + token;
   const std::int64_t row = call.cumulative[sequence] + token;
   const CachePlace<V> place = cache_place<V>(call, sequence, position);
-  const std::int64_t head_elements = call.padded_dim * call.block_size;
-  T* keys = reinterpret_cast<T*>(call.key_cache + place.block * call.block_bytes) + place.slot;
-  T* values = reinterpret_cast<T*>(call.value_cache + place.block * call.block_bytes) +
-              place.slot * call.padded_dim;
+  const std::int64_t stride = head_stride<T>(call);
+  T* keys = reinterpret_cast<T*>(call.key_cache + place.block * call.block_bytes);
+  T* values = reinterpret_cast<T*>(call.value_cache + place.block * call.block_bytes);
   auto* encoded = reinterpret_cast<T*>(scratch + call.padded_dim);
   for (std::int64_t h = 0; h < call.kv_heads; ++h) {
     const float* key = call.key + row * call.key_stride + h * call.head_dim;
-    rotate_head<V>(call, key, position, 1.0F, scratch);
-    encode_row<V>(scratch, call.head_dim, encoded);
-    T* column = keys + h * head_elements;
-    for (std::int64_t d = 0; d < call.head_dim; ++d) column[d * call.block_size] = encoded[d];
     const float* value = call.value + row * call.value_stride + h * call.head_dim;
-    encode_row<V>(value, call.head_dim, values + h * head_elements);
+    T* key_head = keys + h * stride;
+    T* value_head = values + h * stride;
+    T* value_row = value_head + place.slot * call.padded_dim;
+    rotate_head<V>(call, key, position, 1.0F, scratch);
+    if constexpr (kHasScales<T>) {
+      scales_of<T, float>(call, key_head)[place.slot] =
+          encode_int8(scratch, call.head_dim, call.padded_dim, encoded);
+      scales_of<T, float>(call, value_head)[place.slot] =
+          encode_int8(value, call.head_dim, call.padded_dim, value_row);
+    } else {
+      encode_row<V>(scratch, call.head_dim, encoded);
+      encode_row<V>(value, call.head_dim, value_row);
+    }
+    T* column = key_head + place.slot;
+    for (std::int64_t d = 0; d < call.head_dim; ++d) column[d * call.block_size] = encoded[d];
   }
 }
 
@@ -130,6 +190,8 @@ void write_cache(const AttentionCall& call,
       return write_token<V, Float16>(call, sequence, token, scratch);
     case KvDtype::kBfloat16:
       return write_token<V, Bfloat16>(call, sequence, token, scratch);
+    case KvDtype::kInt8:
+      return write_token<V, Int8>(call, sequence, token, scratch);
   }
 }
 
@@ -222,7 +284,7 @@ class AttentionRows {
   void find_tile(std::int64_t tile) {
     tile_ = tile;
     const std::int64_t end = key_end(rows_ - 1);
-    const std::int64_t head_elements = padded_ * call_.block_size;
+    const std::int64_t head = item_.kv_head * head_stride<T>(call_);
     first_vector_ = tile_begin(0) / kKeyVector;
     end_vector_ = first_vector_;
     for (; end_vector_ < kTileVectors; ++end_vector_) {
@@ -230,10 +292,14 @@ class AttentionRows {
       if (position >= end) break;
       const CachePlace<V> place = cache_place<V>(call_, item_.sequence, position);
       const std::int64_t offset = place.block * call_.block_bytes;
-      keys_[end_vector_] = reinterpret_cast<const T*>(call_.key_cache + offset) +
-                           item_.kv_head * head_elements + place.slot;
-      values_[end_vector_] = reinterpret_cast<const T*>(call_.value_cache + offset) +
-                             item_.kv_head * head_elements + place.slot * padded_;
+      const T* keys = reinterpret_cast<const T*>(call_.key_cache + offset) + head;
+      const T* values = reinterpret_cast<const T*>(call_.value_cache + offset) + head;
+      keys_[end_vector_] = keys + place.slot;
+      values_[end_vector_] = values + place.slot * padded_;
+      if constexpr (kHasScales<T>) {
+        key_scales_[end_vector_] = scales_of<const T, const float>(call_, keys) + place.slot;
+        value_scales_[end_vector_] = scales_of<const T, const float>(call_, values) + place.slot;
+      }
     }
   }
 
@@ -289,6 +355,9 @@ class AttentionRows {
     }
     for (int i = 0; i < R; ++i) {
       for (int n = 0; n < N; ++n) {
+        if constexpr (kHasScales<T>) {
+          sum[i][n] = V::mul(sum[i][n], V::load(key_scales_[vector + n]));
+        }
         V::store(weights_ + (r + i) * kKeyTile + (vector + n) * kKeyVector, sum[i][n]);
       }
     }
@@ -361,8 +430,9 @@ class AttentionRows {
       const T* value = values_[j / kKeyVector] + (j % kKeyVector) * padded_ + d;
       F element[N];
       for (int n = 0; n < N; ++n) element[n] = Element::load(value + n * kKeyVector);
+      const float scale = kHasScales<T> ? value_scales_[j / kKeyVector][j % kKeyVector] : 1.0F;
       for (int i = 0; i < R; ++i) {
-        const F weight = V::set1(weights[i * kKeyTile + j]);
+        const F weight = V::set1(weights[i * kKeyTile + j] * scale);
         for (int n = 0; n < N; ++n) sum[i][n] = V::fma(weight, element[n], sum[i][n]);
       }
     }
@@ -386,6 +456,8 @@ class AttentionRows {
   int end_vector_ = 0;
   const T* keys_[kTileVectors] = {};
   const T* values_[kTileVectors] = {};
+  const float* key_scales_[kTileVectors] = {};
+  const float* value_scales_[kTileVectors] = {};
 };
 
 template <typename V>
@@ -397,6 +469,8 @@ void attend(const AttentionCall& call, const AttentionItem& item, float* scratch
       return AttentionRows<V, Float16>(call, item, scratch).run();
     case KvDtype::kBfloat16:
       return AttentionRows<V, Bfloat16>(call, item, scratch).run();
+    case KvDtype::kInt8:
+      return AttentionRows<V, Int8>(call, item, scratch).run();
   }
 }
 

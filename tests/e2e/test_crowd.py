@@ -55,7 +55,7 @@ def assert_crowd_changes_nothing(
             assert bits(answer) == expected, (name, request)
 
 
-@pytest.mark.parametrize("kv_dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("kv_dtype", ["fp32", "bf16", "int8"])
 def test_a_crowd_changes_nothing_in_an_odd_fp32_model(
     kv_dtype: str, quire: Program, tiny_package: Path
 ) -> None:

@@ -44,6 +44,11 @@ struct Avx2 {
     return as_float({_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_8x16(p)), 16),
                      _mm256_slli_epi32(_mm256_cvtepu16_epi32(load_8x16(p + 8)), 16)});
   }
+  static F load_i8(const std::int8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+  }
   static F load_f16(const std::uint16_t* p) {
     return {_mm256_cvtph_ps(load_8x16(p)), _mm256_cvtph_ps(load_8x16(p + 8))};
   }

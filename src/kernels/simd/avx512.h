@@ -33,6 +33,10 @@ struct Avx512 {
   static F load_bf16(const std::uint16_t* p) {
     return as_float(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_16x16(p)), 16));
   }
+  static F load_i8(const std::int8_t* p) {
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
   static F load_f16(const std::uint16_t* p) { return _mm512_cvtph_ps(load_16x16(p)); }
   static void store_f16(std::uint16_t* p, F v) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),

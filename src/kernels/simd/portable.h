@@ -54,6 +54,11 @@ struct Portable {
     std::memcpy(&h, p, sizeof(h));
     return as_float(__builtin_convertvector(h, I) << 16);
   }
+  static F load_i8(const std::int8_t* p) {
+    F v;
+    for (int i = 0; i < kLanes; ++i) v[i] = static_cast<float>(p[i]);
+    return v;
+  }
   static F load_f16(const std::uint16_t* p) {
     Half h;
     std::memcpy(&h, p, sizeof(h));

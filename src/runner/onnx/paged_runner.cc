@@ -27,6 +27,7 @@ Result<kernels::KvDtype> choose_kv_dtype(const ModelPackage& package, const std:
   if (name == "fp32") return kernels::KvDtype::kFloat32;
   if (name == "fp16") return kernels::KvDtype::kFloat16;
   if (name == "bf16") return kernels::KvDtype::kBfloat16;
+  if (name == "int8") return kernels::KvDtype::kInt8;
   return package.quantization == "none" ? kernels::KvDtype::kFloat32 : kernels::KvDtype::kFloat16;
 }
 

@@ -120,6 +120,7 @@ TEST_F(AttentionCheckTest, AnEmptyStepDoesNothing) {
 TEST(BlockBytesTest, PadsHeadDimToARegister) {
   EXPECT_EQ(*block_bytes(3, 64, 16, KvDtype::kFloat32), 3 * 64 * 16 * 4);
   EXPECT_EQ(*block_bytes(2, 5, 32, KvDtype::kBfloat16), 2 * 16 * 32 * 2);
+  EXPECT_EQ(*block_bytes(2, 5, 32, KvDtype::kInt8), 2 * (16 * 32 + 32 * 4));
   EXPECT_FALSE(block_bytes(0, 5, 32, KvDtype::kBfloat16));
   EXPECT_FALSE(block_bytes(1, 5, 8, KvDtype::kBfloat16));
 }
