@@ -79,7 +79,7 @@ def _export(
         graph = build_graph(decoder, options.cache, options.opset, options.activation_bits)
         write_model(graph, folder)
         loaded.write_tokenizer(folder)
-        lossy = quantize != "none" or options.dtype != "fp32"
+        lossy = quantize != "none" or options.dtype != "fp32" or not loaded.exact
         staged = _Staged(folder, loaded, tensors, lossy)
         checked = _check(staged, options, progress)
         _write_info(staged, schemes, options, checked)

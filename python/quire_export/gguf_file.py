@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from quire_export.errors import ExportError
-from quire_export.weights import BLOCK, StoredMatrix
+from quire_export.gguf_blocks import BLOCK_TYPES, REQUANTIZED, read_blocks
+from quire_export.weights import StoredMatrix, store_int8
 
 _MAX_ENTRIES = 1 << 16
 _MAX_DIMS = 4
@@ -32,8 +33,6 @@ _SCALARS = {
     12: "<f8",
 }
 _STRING, _ARRAY = 8, 9
-# Quantized types a package keeps as they are: GGUF type id -> scheme, bytes of a block.
-_KEPT = {2: ("q4_0", 18), 3: ("q4_1", 20), 8: ("q8_0", 34)}
 
 
 @dataclass(frozen=True)
@@ -154,32 +153,33 @@ class GgufFile:
             name, type_id, kind.name, tuple(reversed(dims)), start, start + size
         )
 
-    def scheme(self, name: str) -> str | None:
-        """The name of the tensor's quantization when a package can keep it, else None."""
-        kept = _KEPT.get(self.tensors[name].type_id)
-        return kept[0] if kept and len(self.tensors[name].shape) == 2 else None
+    def keeps(self, name: str) -> bool:
+        """Whether a package stores the tensor in blocks as the file does, or nearly so."""
+        tensor = self.tensors[name]
+        known = tensor.type_name in BLOCK_TYPES or tensor.type_name in REQUANTIZED
+        return known and len(tensor.shape) == 2
+
+    def keeps_exactly(self, name: str) -> bool:
+        """Whether `stored` changes no value of it."""
+        kind = BLOCK_TYPES.get(self.tensors[name].type_name)
+        return kind is not None and kind.exact
 
     def stored(self, name: str) -> StoredMatrix:
-        """A tensor of type Q4_0, Q4_1 or Q8_0 repacked without touching a value."""
+        """A tensor that `keeps` holds for, in the package's blocks."""
         tensor = self.tensors[name]
-        scheme, block_bytes = _KEPT[tensor.type_id]
+        if tensor.type_name in REQUANTIZED:
+            return store_int8(self.values(name))
+        kind = BLOCK_TYPES[tensor.type_name]
         rows, columns = tensor.shape
-        raw = self._bytes(tensor).reshape(rows, columns // BLOCK, block_bytes)
-
-        def half(at: int) -> torch.Tensor:
-            return torch.from_numpy(raw[..., at : at + 2].copy().view(np.float16)[..., 0].copy())
-
-        scale = half(0)
-        minimum = half(2) if scheme == "q4_1" else None
-        packed = raw[..., 4 if scheme == "q4_1" else 2 :].copy()
-        weight = torch.from_numpy(packed.view(np.int8) if scheme == "q8_0" else packed)
-        for part in (scale, minimum):
+        raw = self._bytes(tensor).reshape(rows, columns // kind.block, -1)
+        stored = read_blocks(kind, raw, columns)
+        for part in (stored.scale, stored.minimum):
             if part is not None and not torch.isfinite(part).all():
                 raise ExportError(
                     f"{self.path.name}: tensor {name!r} has a scale that is not "
                     "finite; download it again"
                 )
-        return StoredMatrix(scheme, columns, weight, scale, minimum)
+        return stored
 
     def values(self, name: str) -> torch.Tensor:
         """A tensor of any type as float32 in its numpy shape."""

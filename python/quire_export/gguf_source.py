@@ -1,4 +1,4 @@
-"""Reads a GGUF file: Q4_0, Q4_1 and Q8_0 bit for bit, every other type dequantized."""
+"""Reads a GGUF file: blocks that a package can hold as they are, every other type dequantized."""
 
 import contextlib
 import io
@@ -66,6 +66,7 @@ def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
         write_tokenizer=lambda folder: write_tokenizer(file.metadata, spec, folder),
         info=info,
         special_ids=special_ids(file.metadata, spec),
+        exact=not keep or all(file.keeps_exactly(n) for n in names if file.keeps(n)),
         restore=lambda matrices: family.restore(matrices, spec),
     )
 
@@ -113,7 +114,7 @@ def _row_order(mapping: GgufMapping, spec: DecoderSpec, name: str) -> torch.Tens
 def _load(
     file: GgufFile, name: str, keep: bool, order: torch.Tensor | None
 ) -> StoredMatrix | torch.Tensor:
-    if keep and file.scheme(name) is not None:
+    if keep and file.keeps(name):
         stored = file.stored(name)
         return stored if order is None else stored.take_rows(order)
     values = check_values(name, file.values(name))

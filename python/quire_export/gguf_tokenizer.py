@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from quire_export.errors import ExportError
+from quire_export.gguf_spm import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, model_parts, pieces_of
 from quire_export.spec import DecoderSpec
 
-_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6
 _LLAMA3_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -57,6 +57,7 @@ _KNOWN_KEYS = frozenset(
     {
         "add_bos_token",
         "add_eos_token",
+        "add_sep_token",
         "add_space_prefix",
         "bos_token_id",
         "cls_token_id",
@@ -91,11 +92,13 @@ def _check(meta: dict[str, object]) -> None:
                 f"GGUF: unknown key {key!r} may change the tokenizer; this model is not supported"
             )
     model = meta.get("tokenizer.ggml.model")
-    if model != "gpt2":
+    if model not in ("gpt2", "llama"):
         raise ExportError(
-            f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2'); "
+            f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2' and 'llama'); "
             "export from the model's Hugging Face folder"
         )
+    if model == "llama":  # sentencepiece's: it cuts nothing before it merges
+        return
     pre = meta.get("tokenizer.ggml.pre", "default")
     if not isinstance(pre, str) or pre not in _PRE_TOKENIZERS:
         raise ExportError(
@@ -114,7 +117,7 @@ def _strings(meta: dict[str, object], key: str) -> list[str]:
 
 
 def _token_types(meta: dict[str, object], count: int) -> list[int]:
-    types = meta.get("tokenizer.ggml.token_type", [_NORMAL] * count)
+    types = meta.get("tokenizer.ggml.token_type", [NORMAL] * count)
     if not isinstance(types, list) or len(types) != count:
         raise ExportError(
             "GGUF: tokenizer.ggml.token_type does not match the tokens; download the file again"
@@ -142,12 +145,14 @@ def special_ids(meta: dict[str, object], spec: DecoderSpec) -> dict[str, object]
 def tokenizer_json(meta: dict[str, object]) -> dict[str, object]:
     """The tokenizer in the layout of the `tokenizers` library."""
     _check(meta)
-    tokens, merges = _strings(meta, "tokens"), _strings(meta, "merges")
+    tokens = _strings(meta, "tokens")
     types = _token_types(meta, len(tokens))
-    pre = meta.get("tokenizer.ggml.pre", "default")
-    pre_tokenizer, ignore_merges = _PRE_TOKENIZERS[pre]
-    vocab = {token: i for i, token in enumerate(tokens)}
-    if len(vocab) != len(tokens):
+    if meta.get("tokenizer.ggml.model") == "llama":
+        tokens = pieces_of(tokens)
+        parts = model_parts(meta, tokens, types)
+    else:
+        parts = _byte_level_parts(meta, tokens)
+    if len(parts["model"]["vocab"]) != len(tokens):
         raise ExportError("GGUF: two tokens have the same text; download the file again")
     added = [
         {
@@ -157,47 +162,62 @@ def tokenizer_json(meta: dict[str, object]) -> dict[str, object]:
             "lstrip": False,
             "rstrip": False,
             "normalized": False,
-            "special": kind != _USER_DEFINED,
+            "special": kind != USER_DEFINED,
         }
         for i, (token, kind) in enumerate(zip(tokens, types, strict=True))
-        if kind in (_CONTROL, _UNKNOWN, _USER_DEFINED)
+        if kind in (CONTROL, UNKNOWN, USER_DEFINED)
     ]
-    pairs = [merge.split(" ") for merge in merges]
-    if any(len(pair) != 2 for pair in pairs):
-        raise ExportError("GGUF: a merge is not two tokens; download the file again")
-    model = {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "ignore_merges": ignore_merges,
-        "vocab": vocab,
-        "merges": pairs,
-    }
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": added,
+        "normalizer": parts["normalizer"],
+        "pre_tokenizer": parts["pre_tokenizer"],
+        "post_processor": _post_processor(meta, tokens),
+        "decoder": parts["decoder"],
+        "model": parts["model"],
+    }
+
+
+def _byte_level_parts(
+    meta: dict[str, object], tokens: list[str]
+) -> dict[str, dict[str, object] | None]:
+    """normalizer, pre_tokenizer, decoder and model of a byte-level BPE."""
+    pre = meta.get("tokenizer.ggml.pre", "default")
+    pre_tokenizer, ignore_merges = _PRE_TOKENIZERS[pre]
+    pairs = [merge.split(" ") for merge in _strings(meta, "merges")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ExportError("GGUF: a merge is not two tokens; download the file again")
+    return {
         "normalizer": _NORMALIZERS.get(pre),
         "pre_tokenizer": pre_tokenizer,
-        "post_processor": _post_processor(meta, tokens),
         "decoder": {
             "type": "ByteLevel",
             "add_prefix_space": True,
             "trim_offsets": True,
             "use_regex": True,
         },
-        "model": model,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": ignore_merges,
+            "vocab": {token: i for i, token in enumerate(tokens)},
+            "merges": pairs,
+        },
     }
 
 
 def _adds_bos(meta: dict[str, object]) -> bool:
-    # llama.cpp adds it for llama-bpe unless the file says otherwise.
-    default = meta.get("tokenizer.ggml.pre") == "llama-bpe"
+    # llama.cpp adds it for llama-bpe and sentencepiece unless the file says otherwise.
+    default = (
+        meta.get("tokenizer.ggml.pre") == "llama-bpe" or meta.get("tokenizer.ggml.model") == "llama"
+    )
     return bool(meta.get("tokenizer.ggml.add_bos_token", default))
 
 

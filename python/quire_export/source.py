@@ -25,7 +25,8 @@ class Source:
     the model again in float32 by the source framework's own loader, independent of `tensors`; it is
     told the spec, whose context may have been cut since (see store.crop).
     `write_tokenizer` puts the tokenizer's files into a folder. `restore` turns matrices under
-    canonical names into the reference model's parameters.
+    canonical names into the reference model's parameters. `exact` is false where `tensors` are not
+    quite the source's values (K-quants in a package's blocks).
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source:
     write_tokenizer: Callable[[Path], None]
     info: dict[str, object]
     special_ids: dict[str, object]
+    exact: bool = True
     restore: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = field(
         default=lambda matrices: matrices
     )

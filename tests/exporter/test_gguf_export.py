@@ -81,15 +81,18 @@ def test_every_value_survives(kind: str, tmp_path: Path) -> None:
     for name, values in expected.items():
         np.testing.assert_array_equal(stored[name], values, err_msg=name)
     info = json.loads((tmp_path / "package" / "model_info.json").read_text())
-    kept = kind.lower() if kind in ("Q4_0", "Q4_1", "Q8_0") else "none"
+    widened = {"Q5_0": "q8_0", "Q5_1": "int8"}
+    kept = kind.lower() if kind in ("Q4_0", "Q4_1", "Q8_0") else widened.get(kind, "none")
     activations = {} if kept == "none" else {"activation_bits": 16}
     assert info["quantization"] == {"default": kept, "tensors": {}} | activations
     assert info["name"] == "tiny" and info["source"]["file"] == path.name
 
 
-@pytest.mark.parametrize("kind", ["Q4_K", "Q6_K"])
-def test_k_quants_are_dequantized(kind: str, tmp_path: Path) -> None:
-    """Types a package has no storage for become float32."""
+@pytest.mark.parametrize(("kind", "bits"), [("Q4_K", 4), ("Q5_K", 8), ("Q6_K", 8)])
+def test_k_quants_are_kept_nearly_or_dequantized_exactly(
+    kind: str, bits: int, tmp_path: Path
+) -> None:
+    """As the package's nearest blocks by default; as float32 with --quantize none."""
     path = tmp_path / "tiny.gguf"
     config = make_tiny_gguf(
         path,
@@ -100,11 +103,20 @@ def test_k_quants_are_dequantized(kind: str, tmp_path: Path) -> None:
         head_dim=64,
         num_hidden_layers=1,
     )
-    export_model(path, tmp_path / "package", QUIET)
+    report = export_model(path, tmp_path / "kept", QUIET)
+    assert report.loss is not None and report.loss.agreement > 0.9
+    options = ExportOptions(progress=False, quantize="none")
+    assert export_model(path, tmp_path / "exact", options).loss is None
     file = file_matrices(path, config.num_attention_heads, config.num_key_value_heads)
-    stored = stored_matrices(tmp_path / "package")
+    kept, exact = (stored_matrices(tmp_path / name) for name in ("kept", "exact"))
     for name, values in expected_layer(file, 0).items():
-        np.testing.assert_array_equal(stored[name], values, err_msg=name)
+        np.testing.assert_array_equal(exact[name], values, err_msg=name)
+        # A rounding to float16 of scale and minimum; half a step of 8 bits where blocks differ.
+        allowed = np.abs(values).max() * (0.004 if kind == "Q6_K" else 0.002)
+        np.testing.assert_allclose(kept[name], values, rtol=0, atol=allowed, err_msg=name)
+    model = onnx.load(tmp_path / "kept" / "model.onnx", load_external_data=False)
+    linear = [n for n in model.graph.node if n.op_type == "Linear"]
+    assert {a.i for n in linear for a in n.attribute if a.name == "bits"} == {bits}
 
 
 def test_mixed_types_stay_apart(tmp_path: Path) -> None:
