@@ -24,4 +24,16 @@ void calculator(std::string_view input);
 // alone.
 void crowd(std::string_view input);
 
+// Any bytes as model.onnx: passed on to the runtime, or refused in one line.
+void onnx_inspect(std::string_view input);
+
+// Any bytes as model_info.json: refused in one line, or sizes that hold together.
+void model_info(std::string_view input);
+
+// Any bytes as a line of a prompts file: refused in one line, or a request to validate.
+void prompt_json(std::string_view input);
+
+// Any bytes as a configuration file: refused in one line, or names with values.
+void config_file(std::string_view input);
+
 }  // namespace quire::fuzz

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Runs every test: style, unit tests with sanitizers, the release build, Python and end-to-end tests.
 # Usage: scripts/test.sh [--again] [TIER...]
-#   TIER     some of: style core release python e2e tidy (all but tidy unless named)
+#   TIER     some of: style core threads release python e2e tidy (all but tidy unless named)
 #   --again  also what passed on exactly these files before
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-all_tiers=(style core release python e2e tidy)
+all_tiers=(style core threads release python e2e tidy)
 # clang-tidy takes as long as all the rest and says nothing of behaviour: only when named.
-default_tiers=(style core release python e2e)
+default_tiers=(style core threads release python e2e)
 again=0
 tiers=()
 for argument in "$@"; do
@@ -39,6 +39,14 @@ tier_style() { format_check; }
 tier_core() {
   scripts/build.sh asan
   ctest --test-dir build/asan --output-on-failure -j "$(nproc)"
+}
+
+# What runs on more than one thread, with ThreadSanitizer. ONNX Runtime is not instrumented, so this
+# is our kernels' sharing of work and the engine over the fake model.
+tier_threads() {
+  scripts/build.sh tsan kernels_test engine_test
+  build/tsan/tests/unit/kernels/kernels_test --gtest_brief=1 --gtest_filter='*Thread*:*Executor*:*Workspace*'
+  build/tsan/tests/unit/engine/engine_test --gtest_brief=1
 }
 
 tier_release() {

@@ -66,7 +66,9 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
       ->envname("QUIRE_KV_BLOCKS")
       ->group(kGroup)
       ->capture_default_str();
-  command->add_option("--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, fp16, bf16, int8")
+  command
+      ->add_option(
+          "--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, fp16, bf16, int8")
       ->envname("QUIRE_KV_DTYPE")
       ->group(kGroup)
       ->capture_default_str();

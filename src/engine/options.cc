@@ -36,7 +36,7 @@ Status validate(const EngineOptions& options) {
   constexpr std::array<std::string_view, 5> kKvDtypes = {"auto", "fp32", "fp16", "bf16", "int8"};
   if (std::ranges::find(kKvDtypes, options.kv_dtype) == kKvDtypes.end()) {
     return invalid_argument("--kv-dtype is \"" + options.kv_dtype.substr(0, 32) +
-                            "\", but must be auto, fp32, fp16 or bf16");
+                            "\", but must be auto, fp32, fp16, bf16 or int8");
   }
   constexpr std::array<std::string_view, 4> kTools = {"auto", "none", "calculator", "arithmetic"};
   if (std::ranges::find(kTools, options.tools) == kTools.end()) {
