@@ -23,6 +23,8 @@ _EXAMPLES = """examples:
   quire-export ./Llama-3.2-1B-Instruct -o models/llama --quantize int8
       a Hugging Face folder, quantized; prints what that costs
   quire-export ./Llama-3.2-1B-Instruct -o models/llama --dtype bf16 --max-seq-len 8192
+  quire-export ~/.cache/nanochat -o models/my-chat --source sft
+      a nanochat training run of any age
 
 exit codes: 0 ok, 2 wrong usage, 3 bad model or input file, 1 other"""
 
@@ -44,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Turns a model's files into a Quire package and checks it against the source.",
     )
     parser.add_argument(
-        "source", metavar="SRC", help="Hugging Face folder, GGUF file, or hub id (owner/model)"
+        "source",
+        metavar="SRC",
+        help="Hugging Face folder, GGUF file, nanochat directory, or hub id (owner/model)",
     )
     parser.add_argument("-o", "--output", metavar="PKG", required=True, help="package folder")
     parser.add_argument("--format", choices=FORMATS, default="onnx")
@@ -73,7 +77,15 @@ def _parser() -> argparse.ArgumentParser:
         "--source",
         dest="checkpoint",
         choices=NANOCHAT_SOURCES,
-        help="which checkpoint of a nanochat directory",
+        help="which checkpoint of a nanochat directory (default sft)",
+    )
+    parser.add_argument("--model-tag", metavar="TAG", help="nanochat: default the deepest d<N>")
+    parser.add_argument("--step", type=int, metavar="N", help="nanochat: default the last")
+    parser.add_argument(
+        "--softcap",
+        type=float,
+        metavar="X",
+        help="nanochat of early March 2026: 15 or 20 (default: the one with less perplexity)",
     )
     parser.add_argument("--force", action="store_true", help="replace a package that is there")
     parser.add_argument("--version", action="version", version=f"quire-export {__version__}")
@@ -94,6 +106,9 @@ def _run(arguments: argparse.Namespace) -> None:
         opset=arguments.opset,
         max_seq_len=arguments.max_seq_len,
         source=arguments.checkpoint,
+        model_tag=arguments.model_tag,
+        step=arguments.step,
+        softcap=arguments.softcap,
         force=arguments.force,
         notice=_notice,
     )

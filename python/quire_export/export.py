@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from quire_export import version
-from quire_export.decoder import Decoder
-from quire_export.errors import EXIT_OTHER, ExportError
+from quire_export.errors import EXIT_OTHER, ExportError, UsageError
 from quire_export.golden import (
     PackageTokenizer,
     answer,
@@ -24,7 +23,7 @@ from quire_export.operators import Matrix, Tensors
 from quire_export.options import ExportOptions, check_destination
 from quire_export.package import file_entries, staged_folder, write_json
 from quire_export.progress import Progress
-from quire_export.source import Source, read_json
+from quire_export.source import Reference, Source, read_json
 from quire_export.store import crop, store_all
 from quire_export.verify import Difference, check_graph, difference, measure_tolerance
 from quire_export.weights import StoredMatrix
@@ -74,7 +73,7 @@ def _export(
     num_bytes = sum(_num_bytes(tensor) for tensor in tensors.values())
     with staged_folder(destination, options.force, num_bytes) as folder:
         progress.step("writing the graph")
-        decoder = Decoder(loaded.spec, tensors)
+        decoder = loaded.build(loaded.spec, tensors)
         schemes = _schemes(decoder)
         graph = build_graph(decoder, options.cache, options.opset, options.activation_bits)
         write_model(graph, folder)
@@ -93,8 +92,18 @@ def _load(source: str | Path, options: ExportOptions, progress: Progress) -> Sou
     from quire_export.gguf_source import load_gguf
     from quire_export.hf_source import load_folder
     from quire_export.hub import fetch_folder
+    from quire_export.nanochat.checkpoint import is_nanochat
+    from quire_export.nanochat.source import load_nanochat
 
     path = Path(source)
+    if path.is_dir() and is_nanochat(path):
+        return load_nanochat(path, options, progress)
+    for flag, value in options.nanochat_flags().items():
+        if value is not None:
+            raise UsageError(
+                f"{flag} is for nanochat directories, and {source} is none (it has no folder "
+                "such as base_checkpoints); leave the option out or check the path"
+            )
     if path.is_dir():
         return load_folder(path, progress)
     if path.is_file():
@@ -152,7 +161,7 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
         options.notice(f"{source.name} has no tokenizer files; the package takes token ids only")
     special_ids = _complete_special_ids(folder, source.special_ids, tokenizer)
     chats = tokenizer.chats() if tokenizer else []
-    prompts = prompt_ids(source.spec, tokenizer, special_ids["bos"], chats)
+    prompts = prompt_ids(source, tokenizer, special_ids["bos"], chats)
     progress.step("loading the source model")
     model = source.reference(source.spec)
     loss = _use_stored(model, staged, prompts) if staged.lossy else None
@@ -168,7 +177,7 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
         folder / "golden.json",
         {
             "format_version": 1,
-            "source": source_description(),
+            "source": source_description(source),
             "tolerance": tolerance,
             "prompts": [prompt_entry(a) for a in answers],
             "tokenizer": tokenizer.goldens() if tokenizer else [],
@@ -198,7 +207,7 @@ def _complete_special_ids(
 
 @torch.inference_mode()
 def _use_stored(
-    model: PreTrainedModel, staged: "_Staged", prompts: list[tuple[str, list[int]]]
+    model: Reference, staged: "_Staged", prompts: list[tuple[str, list[int]]]
 ) -> Difference:
     """Puts the stored weights into `model`; returns what that costs on the prompts."""
 
@@ -248,14 +257,14 @@ def _write_info(
             "cache_layers": [{"num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim}],
             "special_ids": checked.special_ids,
             "control_token_ids": checked.control_ids,
-            "tool_markers": None,
+            "tool_markers": source.tool_markers,
             "files": file_entries(staged.folder),
         },
         indent=2,
     )
 
 
-def _schemes(decoder: Decoder) -> dict[str, str]:
+def _schemes(decoder: nn.Module) -> dict[str, str]:
     """How each matrix of the graph is stored, by initializer."""
     return {
         f"{name}.weight": module.scheme

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 import transformers
 from tokenizers import Tokenizer
-from transformers import PreTrainedModel
 
 from quire_export.errors import ExportError
 from quire_export.golden_texts import CHAT_MESSAGES, PROSE, TEXTS, special_texts
 from quire_export.progress import Progress
+from quire_export.source import Reference, Source
 from quire_export.spec import DecoderSpec
 
 GREEDY_TOKENS = 32
@@ -112,27 +112,28 @@ class PackageTokenizer:
 
 
 def prompt_ids(
-    spec: DecoderSpec,
+    source: Source,
     tokenizer: PackageTokenizer | None,
     bos: int | None,
     chats: list[dict[str, object]],
 ) -> list[tuple[str, list[int]]]:
     """Names and ids of the golden prompts; each leaves room for at least one more token."""
+    spec, lengths = source.spec, (*_PROMPT_LENGTHS, *source.golden_lengths)
     if tokenizer is not None:
         text = tokenizer.encode(PROSE, special=False)
-        text = text * (1 + _PROMPT_LENGTHS[-1] // max(len(text), 1))
+        text = text * (1 + max(lengths) // max(len(text), 1))
     else:
         rng = np.random.default_rng(11)
-        text = rng.integers(0, spec.vocab_size, _PROMPT_LENGTHS[-1]).tolist()
+        text = rng.integers(0, spec.vocab_size, max(lengths)).tolist()
     start = [bos] if bos is not None else text[:1]
     prompts = [("len1", start)]
-    prompts += [(f"len{n}", (start + text)[:n]) for n in _PROMPT_LENGTHS[1:]]
+    prompts += [(f"len{n}", (start + text)[:n]) for n in lengths[1:]]
     prompts += [(f"chat{i + 1}", list(chat["ids"])) for i, chat in enumerate(chats)]
     return [(name, ids) for name, ids in prompts if 0 < len(ids) < spec.max_seq_len]
 
 
 def answer(
-    model: PreTrainedModel,
+    model: Reference,
     prompts: list[tuple[str, list[int]]],
     spec: DecoderSpec,
     eos: list[int],
@@ -148,7 +149,7 @@ def answer(
 
 @torch.inference_mode()
 def _answer_one(
-    model: PreTrainedModel, prompt: tuple[str, list[int]], room: int, eos: list[int]
+    model: Reference, prompt: tuple[str, list[int]], room: int, eos: list[int]
 ) -> Prompt:
     name, ids = prompt
     out = model(input_ids=torch.tensor([ids]), use_cache=True)
@@ -188,6 +189,6 @@ def _short(values: np.ndarray | list[float]) -> list[float]:
     return [float(str(np.float32(min(float(v), 1e30)))) for v in values]
 
 
-def source_description() -> str:
+def source_description(source: Source) -> str:
     """What computed the goldens."""
-    return f"transformers {transformers.__version__}, torch {torch.__version__}, float32"
+    return f"{source.reference_name}, torch {torch.__version__}, float32"

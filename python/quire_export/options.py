@@ -31,6 +31,9 @@ class ExportOptions:
     opset: int = 20
     max_seq_len: int | None = None
     source: str | None = None
+    model_tag: str | None = None
+    step: int | None = None
+    softcap: float | None = None
     force: bool = False
     progress: bool = True
     notice: Callable[[str], None] = field(default=lambda _line: None)
@@ -46,10 +49,9 @@ class ExportOptions:
         if self.format != "onnx":
             raise UsageError(f"--format {self.format} is not available yet; use --format onnx")
         if self.source is not None:
-            raise UsageError(
-                "--source chooses a nanochat checkpoint, which this version "
-                "cannot read yet; leave it out"
-            )
+            _choice("--source", self.source, NANOCHAT_SOURCES)
+        if self.step is not None and self.step < 0:
+            raise UsageError(f"--step {self.step} is negative; give the step of a checkpoint")
         if not MIN_OPSET <= self.opset <= MAX_OPSET:
             raise UsageError(
                 f"--opset {self.opset} is out of range; choose {MIN_OPSET} to {MAX_OPSET}"
@@ -58,6 +60,15 @@ class ExportOptions:
             raise UsageError(
                 f"--max-seq-len {self.max_seq_len} is not positive; give a number of tokens"
             )
+
+    def nanochat_flags(self) -> dict[str, object]:
+        """The options that only a nanochat directory understands, by their flags."""
+        return {
+            "--source": self.source,
+            "--model-tag": self.model_tag,
+            "--step": self.step,
+            "--softcap": self.softcap,
+        }
 
 
 def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:

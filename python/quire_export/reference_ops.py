@@ -306,28 +306,32 @@ class ReferenceGraph:
             for name, size in self._block_bytes.items()
         }
         firsts = [len(s) // 2 if split else 0 for s in sequences]
-        steps = [(s[:f], 0) for s, f in zip(sequences, firsts, strict=True)]
-        rests = [(s[f:], f) for s, f in zip(sequences, firsts, strict=True)]
+        steps = [(s, 0, f) for s, f in zip(sequences, firsts, strict=True)]
+        rests = [(s, f, len(s)) for s, f in zip(sequences, firsts, strict=True)]
         parts = [self._step(steps, table, caches)] if split else []
         parts.append(self._step(rests, table, caches))
         return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
 
     def _step(
-        self, batch: list[tuple[list[int], int]], table: np.ndarray, caches: dict[str, np.ndarray]
+        self,
+        batch: list[tuple[list[int], int, int]],
+        table: np.ndarray,
+        caches: dict[str, np.ndarray],
     ) -> list[np.ndarray]:
-        """One step of (tokens, past length) pairs; logits of every token."""
-        ids = np.array([i for tokens, _ in batch for i in tokens], np.int64)
-        ends = np.cumsum([len(tokens) for tokens, _ in batch])
+        """One step of (sequence, first, end) triples; logits of every token between."""
+        ids = np.array([i for s, first, end in batch for i in s[first:end]], np.int64)
+        ends = np.cumsum([end - first for _, first, end in batch])
         feeds = {
             "input_ids": ids,
             "cumulative_sequence_lengths": np.concatenate([[0], ends]).astype(np.int32),
-            "past_sequence_lengths": np.array([past for _, past in batch], np.int32),
+            "past_sequence_lengths": np.array([first for _, first, _ in batch], np.int32),
             "block_table": table,
             "logits_indices": np.arange(len(ids), dtype=np.int64),
         }
-        feeds["position_ids"] = np.array(
-            [past + i for tokens, past in batch for i in range(len(tokens))], np.int64
-        )
+        places = [i for _, first, end in batch for i in range(first, end)]
+        before = [i for s, first, end in batch for i in [-1, *s][first:end]]
+        feeds["position_ids"] = np.array(places, np.int64)
+        feeds["previous_ids"] = np.array(before, np.int64)
         known = {name: value for name, value in feeds.items() if name in self._inputs}
         logits = self._session.run(None, known | caches)[0]
         return np.split(logits, ends[:-1])

@@ -5,16 +5,30 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
-from transformers import PreTrainedModel
+import transformers
 
-from quire_export.operators import Tensors
+from quire_export.decoder import Decoder
 from quire_export.errors import ExportError
+from quire_export.operators import CausalModel, Tensors
 from quire_export.spec import DecoderSpec
 
 _MAX_JSON_BYTES = 64 << 20
 _MAX_JSON_DEPTH_ERRORS = (RecursionError, ValueError)
+
+
+class Reference(Protocol):
+    """A source model in float32, as transformers' models are called."""
+
+    def __call__(
+        self, input_ids: torch.Tensor, use_cache: bool = ..., past_key_values: object = ...
+    ) -> Any:
+        """An answer with `logits` [1, T, vocab] and `past_key_values`."""
+
+    def named_parameters(self) -> Iterable[tuple[str, torch.Tensor]]:
+        """Tensors under the names of Source.tensors."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +40,15 @@ class Source:
     told the spec, whose context may have been cut since (see store.crop).
     `write_tokenizer` puts the tokenizer's files into a folder. `restore` turns matrices under
     canonical names into the reference model's parameters. `exact` is false where `tensors` are not
-    quite the source's values (K-quants in a package's blocks).
+    quite the source's values (K-quants in a package's blocks). `build` makes the model to serialise
+    of the stored tensors. `plain_tensors` are never stored in less than float32. `golden_lengths`
+    are prompts worth recording beside the usual ones, in tokens.
     """
 
     name: str
     spec: DecoderSpec
     tensors: Tensors
-    reference: Callable[[DecoderSpec], PreTrainedModel]
+    reference: Callable[[DecoderSpec], Reference]
     write_tokenizer: Callable[[Path], None]
     info: dict[str, object]
     special_ids: dict[str, object]
@@ -40,6 +56,11 @@ class Source:
     restore: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = field(
         default=lambda matrices: matrices
     )
+    build: Callable[[DecoderSpec, Tensors], CausalModel] = Decoder
+    reference_name: str = f"transformers {transformers.__version__}"
+    tool_markers: dict[str, object] | None = None
+    plain_tensors: frozenset[str] = field(default_factory=frozenset)
+    golden_lengths: tuple[int, ...] = ()
 
 
 def read_json(path: Path, limit: int = _MAX_JSON_BYTES) -> dict[str, object]:

@@ -12,7 +12,7 @@ from quire_export.source import Source
 from quire_export.weights import StoredMatrix, store_int4, store_int8, store_plain
 
 # Tables with a row a token: too sensitive for 4 bits, and read by row.
-_VOCABULARY_TABLES = ("model.embed_tokens.weight", "lm_head.weight")
+_VOCABULARY_TABLES = ("model.embed_tokens.weight", "lm_head.weight", "transformer.wte.weight")
 # Read by row and small: not worth a single bit.
 _NEVER_QUANTIZED = "model.embed_positions.weight"
 
@@ -60,7 +60,10 @@ def store_all(source: Source, quantize: str, dtype: str, progress: Progress) -> 
         elif isinstance(tensor, StoredMatrix):
             tensors[name] = tensor
         else:
-            tensors[name] = _store(name, tensor, quantize, dtype)
+            plain = name in source.plain_tensors
+            tensors[name] = (
+                store_plain(tensor, "fp32") if plain else _store(name, tensor, quantize, dtype)
+            )
     return tensors
 
 

@@ -54,7 +54,7 @@ class PackageStore:
             make_tiny(draft, name, **config).rename(source)
         return self.from_source(package.name, source, **(export or {}))
 
-    def from_source(self, name: str, source: Path, **export: Any) -> Path:
+    def from_source(self, name: str, source: Path, /, **export: Any) -> Path:
         """The package of a folder or file, exported with the given options."""
         package = self._folder / name
         if not package.is_dir():

@@ -1,0 +1,1 @@
+"""nanochat training runs: every era of their checkpoints, as one decoder."""
