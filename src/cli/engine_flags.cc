@@ -61,6 +61,15 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
       ->envname("QUIRE_DEVICE")
       ->group(kGroup)
       ->capture_default_str();
+  command->add_option("--backend", engine.backend, "auto, onnx or torch")
+      ->envname("QUIRE_BACKEND")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      ->add_flag("--trust-torchscript",
+                 engine.trust_torchscript,
+                 "Run a model.pt that is not the one model_info.json names: it is a program")
+      ->group(kGroup);
   command
       ->add_option("--kv-blocks", engine.num_kv_blocks, "Cache blocks; 0: a quarter of free memory")
       ->envname("QUIRE_KV_BLOCKS")

@@ -118,6 +118,17 @@ Status layer_norm(const KernelContext& context,
   return ok_status();
 }
 
+std::optional<ActivationKind> activation_kind(std::string_view name) {
+  if (name == "silu") return ActivationKind::kSilu;
+  if (name == "gelu") return ActivationKind::kGelu;
+  if (name == "gelu_tanh") return ActivationKind::kGeluTanh;
+  if (name == "relu") return ActivationKind::kRelu;
+  if (name == "relu2") return ActivationKind::kReluSquared;
+  if (name == "sigmoid") return ActivationKind::kSigmoid;
+  if (name == "tanh") return ActivationKind::kTanh;
+  return std::nullopt;
+}
+
 Status activate(const KernelContext& context,
                 const ActivationParams& params,
                 std::span<const float> x,

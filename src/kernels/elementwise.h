@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "kernels/kernel_context.h"
 #include "kernels/kernel_table.h"
@@ -26,6 +28,10 @@ Status layer_norm(const KernelContext& context,
                   std::span<const float> bias,
                   float epsilon,
                   std::span<float> y);
+
+// The kind that model packages call `name` ("silu", "relu2", ...); SoftCap, which takes a
+// parameter, has none.
+std::optional<ActivationKind> activation_kind(std::string_view name);
 
 // What `activate` computes: y = f(x), or gated f(gate) * up where x is rows of [gate, up].
 struct ActivationParams {

@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "llm/package_parts.h"
 #include "runner/model_package.h"
+#include "runner/torch/torch_runner.h"
 #ifdef QUIRE_WITH_ONNX
 #include "runner/onnx/onnx_runner.h"
 #endif
@@ -48,11 +49,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
-                                                 [[maybe_unused]] const EngineOptions& options) {
+#ifdef QUIRE_WITH_ONNX
+constexpr bool kHasOnnx = true;
+#else
+constexpr bool kHasOnnx = false;
+#endif
+
+Result<std::unique_ptr<ModelRunner>> open_onnx([[maybe_unused]] const ModelPackage& package,
+                                               [[maybe_unused]] const EngineOptions& options) {
   if (!package.has_backend("onnx")) {
     return bad_model(package.folder.string() +
-                     " holds no ONNX graph; export it with --format onnx");
+                     " holds no ONNX graph; export it with --format onnx, or run its TorchScript "
+                     "with --backend torch");
   }
 #ifdef QUIRE_WITH_ONNX
   return onnx::open_onnx_runner(package, options);
@@ -60,6 +68,21 @@ Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
   return unimplemented(
       "this quire was built without ONNX Runtime; build it with -DQUIRE_WITH_ONNX=ON");
 #endif
+}
+
+Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
+                                                 const EngineOptions& options) {
+  const bool onnx_serves = kHasOnnx && package.has_backend("onnx");
+  const bool torch_asked = options.backend == "torch";
+  const bool torch_only = package.has_backend("torchscript") && !onnx_serves;
+  if (!torch_asked && !(options.backend == "auto" && torch_only)) {
+    return open_onnx(package, options);
+  }
+  if (!package.has_backend("torchscript")) {
+    return bad_model(package.folder.string() +
+                     " holds no TorchScript; export it with --format torchscript or both");
+  }
+  return torch_backend::open_torch_runner(package, options);
 }
 
 std::vector<TokenId> merged(std::vector<TokenId> ids, const std::vector<TokenId>& more) {

@@ -66,15 +66,19 @@ struct ModelPackage {
 };
 
 // Reads model_info.json and holds it against its own rules and the folder: every file listed is a
-// plain file of the recorded size. A folder without that file may be a foreign package. Fails with
-// kBadModel.
+// plain file of the recorded size. A folder without that file may be a foreign package. TorchScript
+// files are looked at only by who opens one: it may be trusted in spite of what is recorded. Fails
+// with kBadModel.
 Result<ModelPackage> open_package(const std::filesystem::path& folder);
 
-// Compares each file with its recorded XXH3-128: finds every accidental change.
+// Compares each file but TorchScript with its recorded XXH3-128: finds every accidental change.
 Status check_package_files(const ModelPackage& package);
 
 // Compares each file with its recorded SHA-256: finds deliberate ones too.
 Status check_package_sha256(const ModelPackage& package);
+
+// The same for one file, which model_info.json must list.
+Status check_file_sha256(const ModelPackage& package, const std::string& name);
 
 // Whether the folder has a model_info.json.
 bool is_package(const std::filesystem::path& folder);

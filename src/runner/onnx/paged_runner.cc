@@ -1,35 +1,23 @@
 #include "runner/onnx/paged_runner.h"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "base/system_memory.h"
-#include "kernels/attention.h"
 #include "kernels/isa.h"
-#include "runner/kv_sizing.h"
 #include "runner/onnx/onnx_session.h"
 #include "runner/onnx/quire_ops.h"
+#include "runner/paged/paged_cache.h"
 
 namespace quire::onnx {
 namespace {
-
-constexpr std::size_t kAlignment = 64;
-
-Result<kernels::KvDtype> choose_kv_dtype(const ModelPackage& package, const std::string& name) {
-  if (name == "fp32") return kernels::KvDtype::kFloat32;
-  if (name == "fp16") return kernels::KvDtype::kFloat16;
-  if (name == "bf16") return kernels::KvDtype::kBfloat16;
-  if (name == "int8") return kernels::KvDtype::kInt8;
-  return package.quantization == "none" ? kernels::KvDtype::kFloat32 : kernels::KvDtype::kFloat16;
-}
 
 // A graph input of the paged contract whose values come with each step.
 struct StepInput {
@@ -60,11 +48,10 @@ class PagedRunner final : public ModelRunner {
   Status run(const ModelInput& input, std::vector<float>* logits) override;
 
  private:
-  Status allocate_cache(kernels::KvDtype dtype);
+  void place_caches();
   Status check_graph();
   static Status check_step_input(const TensorInfo& input);
   void bind_inputs();
-  Status probe();
   void widen_ids(const ModelInput& input);
 
   ModelPackage package_;
@@ -72,7 +59,7 @@ class PagedRunner final : public ModelRunner {
   ModelSpec spec_;
   std::unique_ptr<QuireOps> ops_;  // before session_, which must go first
   std::unique_ptr<OnnxSession> session_;
-  std::unique_ptr<MemoryRegion> cache_memory_;
+  std::optional<PagedCache> cache_;
   std::vector<std::string> cache_names_;
   std::vector<std::span<const std::uint8_t>> caches_;
   std::vector<const char*> input_names_;
@@ -85,17 +72,18 @@ class PagedRunner final : public ModelRunner {
 
 Status PagedRunner::open() {
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::choose_isa_from_environment());
-  QUIRE_ASSIGN(const kernels::KvDtype dtype, choose_kv_dtype(package_, options_.kv_dtype));
+  QUIRE_ASSIGN(PagedCache cache, PagedCache::allocate(package_, options_));
+  cache_ = std::move(cache);
   const int num_threads = choose_num_threads(options_.num_threads);
   ops_ = std::make_unique<QuireOps>(QuireOpsConfig{.isa = isa,
                                                    .num_threads = num_threads,
                                                    .block_size = options_.block_size,
-                                                   .kv_dtype = dtype});
+                                                   .kv_dtype = cache_->dtype()});
   QUIRE_ASSIGN(session_, OnnxSession::open(package_.model_file, num_threads, ops_.get()));
   QUIRE_TRY(check_graph());
-  QUIRE_TRY(allocate_cache(dtype));
+  place_caches();
   bind_inputs();
-  return probe();
+  return probe_last_position(package_.model_file, package_.max_seq_len, this);
 }
 
 Status PagedRunner::check_step_input(const TensorInfo& input) {
@@ -136,48 +124,22 @@ Status PagedRunner::check_graph() {
   return ok_status();
 }
 
-Status PagedRunner::allocate_cache(kernels::KvDtype dtype) {
-  std::vector<std::int64_t> layer_bytes;
-  std::uint64_t bytes_per_block = 0;
-  for (const CacheLayer& layer : package_.cache_layers) {
-    const auto bytes =
-        kernels::block_bytes(layer.num_kv_heads, layer.head_dim, options_.block_size, dtype);
-    if (!bytes) {
-      return bad_model(package_.folder.string() + ": cache_layers: " + bytes.error().message());
-    }
-    layer_bytes.push_back(*bytes);
-    bytes_per_block += 2 * static_cast<std::uint64_t>(*bytes);
-  }
-  const std::uint64_t available = available_memory_bytes();
-  const int num_blocks = choose_num_kv_blocks({.requested_blocks = options_.num_kv_blocks,
-                                               .bytes_per_block = bytes_per_block,
-                                               .available_bytes = available,
-                                               .max_num_seqs = options_.max_num_seqs,
-                                               .max_seq_len = package_.max_seq_len,
-                                               .block_size = options_.block_size});
-  QUIRE_TRY(check_cache_fits(bytes_per_block, num_blocks, available));
-  const std::uint64_t total = bytes_per_block * static_cast<std::uint64_t>(num_blocks) +
-                              2 * layer_bytes.size() * kAlignment;
-  QUIRE_ASSIGN(MemoryRegion memory, MemoryRegion::map(total));
-  cache_memory_ = std::make_unique<MemoryRegion>(std::move(memory));
+void PagedRunner::place_caches() {
   std::unordered_map<std::string, CachePool> pools;
-  std::size_t offset = 0;
-  for (std::size_t layer = 0; layer < layer_bytes.size(); ++layer) {
-    for (const char* kind : {"key_cache.", "value_cache."}) {
-      const auto size = static_cast<std::size_t>(layer_bytes[layer] * num_blocks);
-      const std::byte* data = cache_memory_->data() + offset;
-      cache_names_.push_back(kind + std::to_string(layer));
-      caches_.emplace_back(reinterpret_cast<const std::uint8_t*>(data), size);
-      pools[cache_names_.back()] = {.data = data, .num_blocks = num_blocks};
-      offset += (size + kAlignment - 1) / kAlignment * kAlignment;
+  for (std::size_t layer = 0; layer < cache_->keys().size(); ++layer) {
+    for (const bool is_key : {true, false}) {
+      const PagedCache::Region& region = (is_key ? cache_->keys() : cache_->values())[layer];
+      const auto size = static_cast<std::size_t>(region.block_bytes * cache_->num_blocks());
+      cache_names_.push_back((is_key ? "key_cache." : "value_cache.") + std::to_string(layer));
+      caches_.emplace_back(region.data, size);
+      pools[cache_names_.back()] = {.data = region.data, .num_blocks = cache_->num_blocks()};
     }
   }
   ops_->set_cache_pools(std::move(pools));
   spec_ = {.vocab_size = package_.vocab_size,
            .max_seq_len = package_.max_seq_len,
-           .num_kv_blocks = num_blocks,
+           .num_kv_blocks = cache_->num_blocks(),
            .block_size = options_.block_size};
-  return ok_status();
 }
 
 void PagedRunner::bind_inputs() {
@@ -185,32 +147,6 @@ void PagedRunner::bind_inputs() {
   for (const std::string& name : cache_names_) input_names_.push_back(name.c_str());
   if (has_position_ids_) input_names_.push_back("position_ids");
   if (has_previous_ids_) input_names_.push_back("previous_ids");
-}
-
-// A step at the last position that the package promises. What only shows when the graph computes
-// (tables shorter than the context, caches of another shape than model_info.json says) is a bad
-// model now and not a failure in the middle of somebody's answer.
-Status PagedRunner::probe() {
-  const std::vector<TokenId> ids = {0};
-  const std::vector<TokenId> previous = {package_.max_seq_len == 1 ? kNoToken : 0};
-  const std::vector<std::int32_t> cumulative = {0, 1};
-  const std::vector<std::int32_t> past = {package_.max_seq_len - 1};
-  const int max_blocks = (package_.max_seq_len + options_.block_size - 1) / options_.block_size;
-  const std::vector<std::int32_t> blocks(static_cast<std::size_t>(max_blocks), 0);
-  const std::vector<std::int64_t> rows = {0};
-  std::vector<float> logits;
-  const Status status = run({.token_ids = ids,
-                             .previous_ids = previous,
-                             .cumulative_sequence_lengths = cumulative,
-                             .past_sequence_lengths = past,
-                             .block_table = blocks,
-                             .max_blocks = max_blocks,
-                             .logits_indices = rows},
-                            &logits);
-  if (status.code() != StatusCode::kInternal) return status;
-  return bad_model(
-      package_.model_file.string() +
-      " does not fit model_info.json (cache_layers, max_seq_len, vocab_size): " + status.message());
 }
 
 void PagedRunner::widen_ids(const ModelInput& input) {

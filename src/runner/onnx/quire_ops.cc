@@ -186,15 +186,8 @@ class LayerNormKernel : public KernelBase<LayerNormKernel> {
 };
 
 Result<kernels::ActivationKind> activation_kind(Ort::ConstKernelInfo info) {
-  using Kind = kernels::ActivationKind;
   QUIRE_ASSIGN(const std::string name, required_string(info, "kind"));
-  if (name == "silu") return Kind::kSilu;
-  if (name == "gelu") return Kind::kGelu;
-  if (name == "gelu_tanh") return Kind::kGeluTanh;
-  if (name == "relu") return Kind::kRelu;
-  if (name == "relu2") return Kind::kReluSquared;
-  if (name == "sigmoid") return Kind::kSigmoid;
-  if (name == "tanh") return Kind::kTanh;
+  if (const auto kind = kernels::activation_kind(name)) return *kind;
   return bad_model("kind \"" + name.substr(0, 64) +
                    "\" is none of silu, gelu, gelu_tanh, relu, relu2, sigmoid, tanh");
 }

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "kernels/isa.h"
+#include "runner/paged/paged_cache.h"
+
+namespace quire::torch_backend {
+
+// What the operators of the TorchScript namespace "quire" need beside their arguments: the same
+// kernels as in ONNX graphs, on one runner's cache and scratch memory. Weights are packed when an
+// operator first meets them and must not change afterwards. One run at a time.
+//
+// LibTorch calls operators as plain functions, so the runner of a step is found through a variable
+// of the thread: an operator called outside a Scope fails.
+class OpsState {
+ public:
+  // `cache` must outlive this.
+  OpsState(kernels::Isa isa, std::int64_t block_size, const PagedCache* cache);
+  OpsState(const OpsState&) = delete;
+  OpsState& operator=(const OpsState&) = delete;
+  ~OpsState();
+
+  // Lends a state to the operators that this thread calls while the scope lasts.
+  class Scope {
+   public:
+    explicit Scope(OpsState* state);
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope();
+  };
+
+  struct Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quire::torch_backend
