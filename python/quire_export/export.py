@@ -19,14 +19,17 @@ from quire_export.golden import (
     source_description,
 )
 from quire_export.onnx_writer import GRAPH_FILE, build_graph, write_model
-from quire_export.operators import Matrix, Tensors
+from quire_export.operators import CausalModel, Matrix, Tensors
 from quire_export.options import ExportOptions, check_destination
 from quire_export.package import file_entries, staged_folder, write_json
 from quire_export.progress import Progress
 from quire_export.source import Reference, Source, read_json
 from quire_export.store import crop, store_all
-from quire_export.verify import Difference, check_graph, difference, measure_tolerance
+from quire_export.torchscript import SCRIPT_FILE, write_script
+from quire_export.verify import Difference, Written, check_graph, difference, measure_tolerance
 from quire_export.weights import StoredMatrix
+
+_BACKENDS = {GRAPH_FILE: "onnx", SCRIPT_FILE: "torchscript"}
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,29 @@ def _export(
         progress.step("writing the graph")
         decoder = loaded.build(loaded.spec, tensors)
         schemes = _schemes(decoder)
-        graph = build_graph(decoder, options.cache, options.opset, options.activation_bits)
-        write_model(graph, folder)
+        graphs = _write_graphs(decoder, options, folder)
         loaded.write_tokenizer(folder)
         lossy = quantize != "none" or options.dtype != "fp32" or not loaded.exact
-        staged = _Staged(folder, loaded, tensors, lossy)
+        staged = _Staged(folder, graphs, loaded, tensors, lossy)
         checked = _check(staged, options, progress)
         _write_info(staged, schemes, options, checked)
         size = sum(path.stat().st_size for path in folder.iterdir())
     return ExportReport(
         destination, loaded.name, size, checked.graph, checked.tolerance, checked.loss
     )
+
+
+def _write_graphs(model: CausalModel, options: ExportOptions, folder: Path) -> list[Written]:
+    """Writes the graph files that --format asks for. The model is spent: see build_graph."""
+    files = []
+    if options.format in ("torchscript", "both"):
+        write_script(model, options.cache, options.activation_bits, folder)
+        files.append(SCRIPT_FILE)
+    if options.format in ("onnx", "both"):
+        graph = build_graph(model, options.cache, options.opset, options.activation_bits)
+        write_model(graph, folder)
+        files.insert(0, GRAPH_FILE)
+    return [Written(folder / name, options.cache, model.cache_layers) for name in files]
 
 
 def _load(source: str | Path, options: ExportOptions, progress: Progress) -> Source:
@@ -128,6 +143,7 @@ class _Staged:
     """A package folder under way: what it was made from and what it stores."""
 
     folder: Path
+    graphs: list[Written]
     source: Source
     tensors: Tensors
     lossy: bool
@@ -169,10 +185,9 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
     answers = answer(model, prompts, source.spec, special_ids["eos"], progress)
     del model
     progress.step("comparing the graph with it")
-    graph = folder / GRAPH_FILE
-    found = check_graph(graph, options.cache, answers)
+    found = max((check_graph(g, answers) for g in staged.graphs), key=lambda d: d.max_abs)
     progress.step("measuring the tolerance")
-    tolerance = measure_tolerance(graph, options.cache, answers, staged.quantized)
+    tolerance = measure_tolerance(staged.graphs[0], answers, staged.quantized)
     write_json(
         folder / "golden.json",
         {
@@ -242,7 +257,7 @@ def _write_info(
             "architecture": spec.architecture,
             "source": source.info,
             "graph": options.cache,
-            "backends": ["onnx"],
+            "backends": [_BACKENDS[graph.path.name] for graph in staged.graphs],
             "num_layers": spec.num_layers,
             "hidden_size": spec.hidden_size,
             "intermediate_size": spec.intermediate_size,

@@ -46,8 +46,6 @@ class ExportOptions:
             _choice("--quantize", self.quantize, QUANTIZATIONS)
         if self.activation_bits not in ACTIVATION_BITS:
             raise UsageError(f"--activation-bits {self.activation_bits} is unknown; choose 8 or 16")
-        if self.format != "onnx":
-            raise UsageError(f"--format {self.format} is not available yet; use --format onnx")
         if self.source is not None:
             _choice("--source", self.source, NANOCHAT_SOURCES)
         if self.step is not None and self.step < 0:

@@ -8,6 +8,7 @@ import numpy as np
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.golden import TOP_IDS, Prompt, gaps
 from quire_export.reference_ops import ReferenceGraph
+from quire_export.torchscript_run import PagedScriptGraph, PlainScriptGraph
 from quire_export.stock_run import StockGraph
 
 # The margin rule for float32: see "tolerance" in docs/model_package.md.
@@ -63,19 +64,33 @@ def float_limit(answers: list[Prompt]) -> float:
     return MAX_LOGIT_DIFF * max(1.0, largest / _PLAIN_LOGIT)
 
 
-def open_graph(graph: Path, cache: str, arithmetic: str) -> ReferenceGraph | StockGraph:
-    """The graph on disk, by our operators in numpy or, if of stock operators, by onnxruntime."""
-    return ReferenceGraph(graph, arithmetic) if cache == "paged" else StockGraph(graph, arithmetic)
+@dataclass(frozen=True)
+class Written:
+    """A graph on disk: its file, its cache kind and the (heads, head size) of its caches."""
+
+    path: Path
+    cache: str
+    cache_layers: tuple[tuple[int, int], ...]
+
+    def open(self, arithmetic: str) -> ReferenceGraph | StockGraph:
+        """Ready to run: by our operators in NumPy or, if of stock operators, by its runtime."""
+        if self.path.suffix == ".pt":
+            if self.cache == "paged":
+                return PagedScriptGraph(self.path, self.cache_layers, arithmetic)
+            return PlainScriptGraph(self.path, self.cache, self.cache_layers)
+        if self.cache == "paged":
+            return ReferenceGraph(self.path, arithmetic)
+        return StockGraph(self.path, arithmetic)
 
 
-def check_graph(graph: Path, cache: str, answers: list[Prompt]) -> Difference:
+def check_graph(graph: Written, answers: list[Prompt]) -> Difference:
     """Runs the graph in exact arithmetic; fails when it is not the source model."""
-    ours = open_graph(graph, cache, "exact").logits([a.sequence for a in answers])
+    ours = graph.open("exact").logits([a.sequence for a in answers])
     found = difference(ours, [a.logits for a in answers])
     limit = float_limit(answers)
     if found.max_abs > limit or found.worst_gap > max(MIN_GAP, 2 * limit):
         raise ExportError(
-            f"the exported graph differs from the source model: logits by {found.max_abs:.3g} "
+            f"the exported {graph.path.name} differs from the source model: logits by {found.max_abs:.3g} "
             f"(allowed {limit:.3g}), best ids at a gap of {found.worst_gap:.3g}; "
             "nothing was written, please report it",
             EXIT_OTHER,
@@ -84,7 +99,7 @@ def check_graph(graph: Path, cache: str, answers: list[Prompt]) -> Difference:
 
 
 def measure_tolerance(
-    graph: Path, cache: str, answers: list[Prompt], quantized: bool
+    graph: Written, answers: list[Prompt], quantized: bool
 ) -> dict[str, float]:
     """golden.json's `tolerance`: the margin rule, or what quantized activations cost this model."""
     limit = float_limit(answers)
@@ -94,7 +109,7 @@ def measure_tolerance(
             "min_gap": max(MIN_GAP, 2 * limit),
             "min_top1_agreement": MIN_AGREEMENT,
         }
-    ours = open_graph(graph, cache, "canonical").logits([a.sequence for a in answers], split=False)
+    ours = graph.open("canonical").logits([a.sequence for a in answers], split=False)
     found = difference(ours, [a.logits for a in answers], TOP_IDS)
     widest = round(_SAFETY * max(found.max_abs, limit), 6)
     return {
