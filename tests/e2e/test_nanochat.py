@@ -34,7 +34,7 @@ def test_greedy_ids_are_upstreams_whatever_the_company(
     package = store.from_source(f"nanochat-{name}", DATA / name, source=source)
     prompts = golden(name, f"golden_{source}")["prompts"]
     prompts = [prompt for prompt in prompts if prompt.get("greedy")]
-    requests = [{"token_ids": p["ids"], "max_tokens": 64, "logprobs": 20} for p in prompts]
+    requests = [{"token_ids": p["ids"], "max_tokens": 64, "logprobs": 20, "temperature": 0} for p in prompts]
     batched = quire.generate(package, requests)
     for prompt, answer in zip(prompts, batched, strict=True):
         assert answer["token_ids"] == prompt["greedy"]["tokens"], prompt["name"]
@@ -58,7 +58,7 @@ def test_every_era_has_upstreams_logits(
     for prompt in ("short", "long"):
         ids, rows = saved[f"{prompt}_ids"].tolist(), saved[f"{prompt}_rows"].tolist()
         requests = [
-            {"token_ids": ids[: row + 1], "max_tokens": 1, "logprobs": 20, "ignore_eos": True}
+            {"token_ids": ids[: row + 1], "max_tokens": 1, "logprobs": 20, "temperature": 0}
             for row in rows
         ]
         answers = quire.generate(package, requests, "--max-batch-tokens", "64")

@@ -203,8 +203,7 @@ def test_templates_inside_tokenizer_config_become_a_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"format": "torchscript"},
-        {"format": "both"},
+        {"format": "gguf"},
         {"cache": "static"},
         {"opset": 12},
         {"opset": 99},
@@ -212,7 +211,8 @@ def test_templates_inside_tokenizer_config_become_a_file(folder: Path) -> None:
         {"dtype": "fp8"},
         {"quantize": "int2"},
         {"activation_bits": 12},
-        {"source": "sft"},
+        {"source": "pretrained"},
+        {"step": -1},
     ],
 )
 def test_unavailable_options_are_wrong_usage(arguments: dict[str, object]) -> None:
@@ -234,7 +234,7 @@ def test_a_longer_context_than_the_model_s_is_wrong_usage(folder: Path) -> None:
         ([], 2, "the following arguments are required"),
         (["x"], 2, "-o/--output"),
         (["x", "-o", "y", "--dtype", "fp8"], 2, "invalid choice"),
-        (["x", "-o", "y", "--format", "both"], 2, "--format both is not available yet"),
+        (["x", "-o", "y", "--format", "gguf"], 2, "invalid choice"),
         (["x", "-o", "y", "--activation-bits", "4"], 2, "invalid choice"),
         (["x", "-o", "y", "--opset", "many"], 2, "invalid int value"),
         (["no-such-file", "-o", "{out}"], 3, "no-such-file does not exist"),
