@@ -33,11 +33,6 @@ Status validate(const EngineOptions& options) {
     return invalid_argument("--device is \"" + options.device.substr(0, 32) +
                             "\", but this build runs on cpu only");
   }
-  constexpr std::array<std::string_view, 3> kBackends = {"auto", "onnx", "torch"};
-  if (std::ranges::find(kBackends, options.backend) == kBackends.end()) {
-    return invalid_argument("--backend is \"" + options.backend.substr(0, 32) +
-                            "\", but must be auto, onnx or torch");
-  }
   constexpr std::array<std::string_view, 5> kKvDtypes = {"auto", "fp32", "fp16", "bf16", "int8"};
   if (std::ranges::find(kKvDtypes, options.kv_dtype) == kKvDtypes.end()) {
     return invalid_argument("--kv-dtype is \"" + options.kv_dtype.substr(0, 32) +

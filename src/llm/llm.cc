@@ -72,6 +72,10 @@ Result<std::unique_ptr<ModelRunner>> open_onnx([[maybe_unused]] const ModelPacka
 
 Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
                                                  const EngineOptions& options) {
+  if (options.backend != "auto" && options.backend != "onnx" && options.backend != "torch") {
+    return invalid_argument("--backend is \"" + options.backend.substr(0, 32) +
+                            "\", but must be auto, onnx or torch");
+  }
   const bool onnx_serves = kHasOnnx && package.has_backend("onnx");
   const bool torch_asked = options.backend == "torch";
   const bool torch_only = package.has_backend("torchscript") && !onnx_serves;

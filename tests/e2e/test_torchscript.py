@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from nanochat_runs import DATA, TRAINED, golden
-from packages import PackageStore, edit_json
+from packages import PackageStore, edit_json, rehash
 from program import Program
 
 PROMPTS = [[1], [5, 9, 200, 7, 7, 31], list(range(3, 90)), list(range(250, 20, -1))]
@@ -137,3 +137,23 @@ def test_a_missing_backend_is_named(quire: Program, script: Path, tiny_package: 
     quire(*run, script, "--backend", "jax").assert_refused(2, "--backend")
     (script / "model.pt").write_bytes(b"not a model")
     quire(*run, script, "--trust-torchscript").assert_refused(3, "model.pt cannot be used")
+
+
+def test_shadow_mode_compares_two_backends(
+    quire: Program, store: PackageStore, tmp_path: Path
+) -> None:
+    """Equal bits where the arithmetic is the same; the first difference is named."""
+    package = store.tiny("both", export={"format": "both", "cache": "paged"})
+    run = quire("verify", package, "--shadow", "onnx,torch")
+    assert run.code == 0 and "equal: every logit, bit for bit" in run.out
+    stock = store.tiny("both", export={"format": "both", "cache": "explicit"})
+    run = quire("verify", stock, "--shadow", "torch,onnx")
+    assert run.code == 0 and "close: within the package's tolerance" in run.out
+    assert "first differing logit     prompt" in run.out
+    mixed = Path(shutil.copytree(package, tmp_path / "mixed"))
+    other = store.tiny("other", export={"format": "both"}, rms_norm_eps=0.5)
+    shutil.copy(other / "model.pt", mixed / "model.pt")
+    rehash(mixed)
+    run = quire("verify", mixed, "--shadow", "onnx,torch")
+    assert run.code == 1 and "different" in run.out
+    quire("verify", package, "--shadow", "onnx").assert_refused(2, "--shadow")
