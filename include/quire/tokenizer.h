@@ -43,6 +43,13 @@ class Tokenizer {
 
   // The raw bytes one token adds to a text when it is not the first; empty for an unknown id.
   virtual std::string token_bytes(TokenId id) const = 0;
+
+  // The same for the first token of a text, which loses its leading space with some vocabularies.
+  virtual std::string leading_token_bytes(TokenId id) const { return token_bytes(id); }
+
+  // Whether the token is one byte of a character that the vocabulary lacks. A run of such tokens is
+  // text if it is UTF-8 as a whole; otherwise decode() makes each of them U+FFFD.
+  virtual bool is_byte_token(TokenId) const { return false; }
   virtual bool is_special(TokenId id) const = 0;
   virtual std::optional<TokenId> id_of(std::string_view token) const = 0;
 

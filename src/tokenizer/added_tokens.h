@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "quire/types.h"
-#include "tokenizer/nfc.h"
+#include "tokenizer/trusted_text.h"
 
 namespace quire {
 

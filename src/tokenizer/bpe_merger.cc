@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace quire {
 namespace {
@@ -54,7 +55,9 @@ struct LaterCandidate {
 }  // namespace
 
 BpeMerger::BpeMerger(const BpeRules& rules)
-    : token_of_byte_(rules.token_of_byte),
+    : by_characters_(rules.by_characters),
+      token_of_character_(rules.token_of_character),
+      token_of_byte_(rules.token_of_byte),
       unknown_(rules.unknown),
       fuse_unknown_(rules.fuse_unknown) {
   const std::size_t capacity = std::bit_ceil(rules.merges.size() * 2 + 2);
@@ -84,13 +87,51 @@ void BpeMerger::encode_word(std::string_view word,
                             bool allow_unknown,
                             std::vector<TokenId>* ids) const {
   const std::size_t begin = ids->size();
-  append_symbols(word, allow_unknown, ids);
+  if (by_characters_) {
+    append_characters(word, allow_unknown, ids);
+  } else {
+    append_symbols(word, allow_unknown, ids);
+  }
   const std::size_t length = ids->size() - begin;
   if (length < 2) return;
   if (length <= kShortWord) {
     merge_short(ids, begin);
   } else {
     merge_long(ids, begin);
+  }
+}
+
+// The tokens of all bytes, or false where one has none.
+bool BpeMerger::append_bytes(std::string_view bytes, std::vector<TokenId>* ids) const {
+  const std::size_t begin = ids->size();
+  for (const char byte : bytes) {
+    const TokenId token = token_of_byte_[static_cast<unsigned char>(byte)];
+    if (token == kNoToken) {
+      ids->resize(begin);
+      return false;
+    }
+    ids->push_back(token);
+  }
+  return true;
+}
+
+void BpeMerger::append_characters(std::string_view word,
+                                  bool allow_unknown,
+                                  std::vector<TokenId>* ids) const {
+  bool after_unknown = false;
+  for (std::size_t at = 0; at < word.size();) {
+    const DecodedCodePoint decoded = decode_utf8(word, at);
+    const auto found = token_of_character_.find(decoded.code_point);
+    if (found != token_of_character_.end()) {
+      ids->push_back(found->second);
+      after_unknown = false;
+    } else if (append_bytes(word.substr(at, decoded.length), ids)) {
+      after_unknown = false;
+    } else if (unknown_ != kNoToken && allow_unknown) {
+      if (!(fuse_unknown_ && after_unknown)) ids->push_back(unknown_);
+      after_unknown = true;
+    }
+    at += decoded.length;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "quire/types.h"
@@ -18,23 +19,28 @@ struct BpeMerge {
   TokenId merged = 0;
 };
 
-// What byte-level BPE needs to know: the token of each single byte (kNoToken where the vocabulary
-// has none) and the merges, most important first.
+// What BPE needs to know: what a word is spelled with and the merges, most important first.
+//
+// Without `by_characters` a word is spelled in bytes: `token_of_byte` has the token of each,
+// kNoToken where the vocabulary has none. With it, a word is spelled in characters, and one that
+// the vocabulary lacks in its bytes, if all of them have tokens.
 struct BpeRules {
+  bool by_characters = false;
+  std::unordered_map<char32_t, TokenId> token_of_character;
   std::array<TokenId, 256> token_of_byte = {};
   std::vector<BpeMerge> merges;
-  TokenId unknown = -1;       // stands for a byte without token; kNoToken: such a byte is dropped
-  bool fuse_unknown = false;  // one unknown token for a run of such bytes
+  TokenId unknown = -1;       // stands for what has no token; kNoToken: that is dropped
+  bool fuse_unknown = false;  // one unknown token for a run of such
 };
 
-// Applies merges to the bytes of one word, lowest rank first and leftmost among equals, as the
+// Applies merges to one word, lowest rank first and leftmost among equals, as the
 // reference does. Immutable, so usable from any thread.
 class BpeMerger {
  public:
   explicit BpeMerger(const BpeRules& rules);
 
   // Appends the tokens of one word. O(n log n) for any word: short ones scan, long ones use a heap.
-  // Bytes without token yield the unknown token only when `allow_unknown`.
+  // What has no token yields the unknown token only when `allow_unknown`.
   void encode_word(std::string_view word, bool allow_unknown, std::vector<TokenId>* ids) const;
 
  private:
@@ -48,10 +54,16 @@ class BpeMerger {
   static constexpr std::uint32_t kNoRank = ~std::uint32_t{0};
 
   const Slot& find(TokenId left, TokenId right) const;
+  bool append_bytes(std::string_view bytes, std::vector<TokenId>* ids) const;
+  void append_characters(std::string_view word,
+                         bool allow_unknown,
+                         std::vector<TokenId>* ids) const;
   void append_symbols(std::string_view word, bool allow_unknown, std::vector<TokenId>* ids) const;
   void merge_short(std::vector<TokenId>* ids, std::size_t begin) const;
   void merge_long(std::vector<TokenId>* ids, std::size_t begin) const;
 
+  bool by_characters_;
+  std::unordered_map<char32_t, TokenId> token_of_character_;
   std::array<TokenId, 256> token_of_byte_;
   TokenId unknown_;
   bool fuse_unknown_;

@@ -5,23 +5,19 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/utf8.h"
 #include "tokenizer/byte_alphabet.h"
+#include "tokenizer/stream_decoder.h"
 
 namespace quire {
 namespace {
 
 Status not_utf8(std::size_t at) {
   return invalid_argument("the text is not UTF-8 at byte " + std::to_string(at));
-}
-
-// Tokens are stored as text of the byte alphabet; one that is not stands for itself, as in the
-// reference's decoder.
-std::string decoded_token(const std::string& token) {
-  return bytes_of_alphabet(token).value_or(token);
 }
 
 TrustedText plain_text(std::string_view text, bool trusted) {
@@ -37,27 +33,41 @@ BpeTokenizer::BpeTokenizer(BpeTokenizerSpec spec)
       special_(spec_.tokens.size()),
       pre_tokenizer_(spec_.pre_tokenizer),
       merger_(spec_.rules) {
+  std::unordered_map<TokenId, std::string> normalized_tokens;
   for (const AddedToken& token : spec_.added_tokens) {
     if (token.special) special_[static_cast<std::size_t>(token.id)] = true;
-    if (token.normalized && spec_.normalize_nfc) {
-      normalized_finder_.add(token, normalize_nfc(plain_text(token.content, true)).text);
-    } else if (token.normalized) {
-      normalized_finder_.add(token, token.content);
-    } else {
+    if (!token.normalized) {
       raw_finder_.add(token, token.content);
+      continue;
     }
+    // A content that no regex can be applied to, or of which nothing is left, is never found.
+    const auto content = normalize(spec_.normalizer, plain_text(token.content, true));
+    if (!content || content->text.empty()) continue;
+    normalized_finder_.add(token, content->text);
+    normalized_tokens[token.id] = content->text;
   }
-  bytes_.reserve(spec_.tokens.size());
+  decoded_.reserve(spec_.tokens.size());
   for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
     const std::string& token = spec_.tokens[id];
-    bytes_.push_back(decoded_token(token));
     if (!token.empty()) id_of_.emplace(token, static_cast<TokenId>(id));
+    // The reference decodes a token as it looked for it.
+    const auto normalized = normalized_tokens.find(static_cast<TokenId>(id));
+    decoded_.push_back(decode_token(
+        spec_.decoder, normalized == normalized_tokens.end() ? token : normalized->second));
+  }
+  if (spec_.rules.by_characters && !spec_.ignore_merges) {
+    cutter_ = MarkCutter::make(spec_.tokens, spec_.rules.merges);
   }
   if (!spec_.ignore_merges) return;
-  for (std::size_t id = 0; id < bytes_.size(); ++id) {
+  for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
+    const std::string& token = spec_.tokens[id];
     // A control token is never what a word of the text turns into.
-    const bool is_word = bytes_of_alphabet(spec_.tokens[id]).has_value() && !special_[id];
-    if (is_word) word_ids_.emplace(bytes_[id], static_cast<TokenId>(id));
+    if (special_[id] || token.empty()) continue;
+    if (spec_.rules.by_characters) {
+      word_ids_.emplace(token, static_cast<TokenId>(id));
+    } else if (bytes_of_alphabet(token)) {
+      word_ids_.emplace(decoded_[id].bytes, static_cast<TokenId>(id));
+    }
   }
 }
 
@@ -89,17 +99,18 @@ Result<std::vector<TokenId>> BpeTokenizer::encode_text(const TrustedText& text) 
       ids.push_back(segment.id);
       continue;
     }
-    const TrustedText piece = text.slice(segment.begin, segment.end);
-    if (spec_.normalize_nfc) {
-      encode_normalized(normalize_nfc(piece), &ids);
-    } else {
-      encode_normalized(piece, &ids);
+    TrustedText piece = text.slice(segment.begin, segment.end);
+    if (!spec_.normalizer.empty()) {
+      QUIRE_ASSIGN(piece, normalize(spec_.normalizer, std::move(piece)));
     }
+    QUIRE_TRY(encode_normalized(piece, segment.begin == 0, &ids));
   }
   return ids;
 }
 
-void BpeTokenizer::encode_normalized(const TrustedText& text, std::vector<TokenId>* ids) const {
+Status BpeTokenizer::encode_normalized(const TrustedText& text,
+                                       bool is_first,
+                                       std::vector<TokenId>* ids) const {
   const std::string_view all = text.text;
   PieceList words;
   for (const AddedTokenSegment& segment : normalized_finder_.find(text, 0, all.size())) {
@@ -112,8 +123,23 @@ void BpeTokenizer::encode_normalized(const TrustedText& text, std::vector<TokenI
     const bool allow_unknown =
         spec_.rules.unknown != kNoToken &&
         (!is_special(spec_.rules.unknown) || text.is_trusted(segment.begin, segment.end));
-    pre_tokenizer_.split(all.substr(segment.begin, segment.end - segment.begin), &words);
-    for (const std::string_view word : words.pieces) encode_word(word, allow_unknown, ids);
+    const std::string_view part = all.substr(segment.begin, segment.end - segment.begin);
+    QUIRE_TRY(pre_tokenizer_.split(part, is_first && segment.begin == 0, &words));
+    encode_words(words, allow_unknown, ids);
+  }
+  return ok_status();
+}
+
+void BpeTokenizer::encode_words(const PieceList& words,
+                                bool allow_unknown,
+                                std::vector<TokenId>* ids) const {
+  for (std::string_view word : words.pieces) {
+    while (cutter_ && !word.empty()) {
+      const std::size_t length = cutter_->first_part(word);
+      encode_word(word.substr(0, length), allow_unknown, ids);
+      word.remove_prefix(length);
+    }
+    if (!word.empty()) encode_word(word, allow_unknown, ids);
   }
 }
 
@@ -131,21 +157,30 @@ void BpeTokenizer::encode_word(std::string_view word,
 }
 
 Result<std::string> BpeTokenizer::decode(std::span<const TokenId> ids, bool skip_special) const {
-  std::string bytes;
+  StreamDecoder decoder(*this, skip_special);
+  std::string text;
   for (const TokenId id : ids) {
     if (!has_token(id)) {
       return invalid_argument("token id " + std::to_string(id) +
                               " is not in the vocabulary (it has ids below " +
                               std::to_string(vocab_size()) + ")");
     }
-    if (skip_special && is_special(id)) continue;
-    bytes += bytes_[static_cast<std::size_t>(id)];
+    QUIRE_ASSIGN(const std::string piece, decoder.push(id));
+    text += piece;
   }
-  return replace_invalid_utf8(bytes);
+  return text + decoder.flush();
 }
 
 std::string BpeTokenizer::token_bytes(TokenId id) const {
-  return has_token(id) ? bytes_[static_cast<std::size_t>(id)] : std::string();
+  return has_token(id) ? decoded_[static_cast<std::size_t>(id)].bytes : std::string();
+}
+
+std::string BpeTokenizer::leading_token_bytes(TokenId id) const {
+  return has_token(id) ? decoded_[static_cast<std::size_t>(id)].leading_bytes : std::string();
+}
+
+bool BpeTokenizer::is_byte_token(TokenId id) const {
+  return has_token(id) && decoded_[static_cast<std::size_t>(id)].is_byte;
 }
 
 bool BpeTokenizer::is_special(TokenId id) const {

@@ -13,27 +13,31 @@
 #include "quire/types.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe_merger.h"
-#include "tokenizer/nfc.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/mark_cutter.h"
+#include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 
 namespace quire {
 
-// All that defines a byte-level BPE tokenizer, checked by whoever fills it in (tokenizer_json.cc).
+// All that defines a BPE tokenizer, checked by whoever fills it in (tokenizer_json.cc).
 struct BpeTokenizerSpec {
   std::vector<std::string>
       tokens;  // text of each id, as in the file; empty where there is no token
   BpeRules rules;
   std::vector<AddedToken> added_tokens;
   PreTokenizerRules pre_tokenizer;
-  bool normalize_nfc = false;
+  std::vector<NormalizerStep> normalizer;
+  DecodeRules decoder;
   bool ignore_merges = false;  // a word that is a token stays whole, whatever the merges say
   // What encode_special puts around the text.
   std::vector<TokenId> prefix;
   std::vector<TokenId> suffix;
 };
 
-// Byte-level BPE as GPT-2, Llama 3, Qwen, DeepSeek, SmolLM and nanochat use it. Immutable: every
-// method may be called from any thread.
+// BPE over bytes, as GPT-2, Llama 3, Qwen, DeepSeek, SmolLM and nanochat use it, or over
+// characters, as Llama 2, Mistral, Gemma and Phi-3 do. Immutable: every method may be called from
+// any thread.
 class BpeTokenizer final : public Tokenizer {
  public:
   explicit BpeTokenizer(BpeTokenizerSpec spec);
@@ -43,18 +47,21 @@ class BpeTokenizer final : public Tokenizer {
   Result<std::vector<TokenId>> encode_spans(std::span<const TextSpan> spans) const override;
   Result<std::string> decode(std::span<const TokenId> ids, bool skip_special) const override;
   std::string token_bytes(TokenId id) const override;
+  std::string leading_token_bytes(TokenId id) const override;
+  bool is_byte_token(TokenId id) const override;
   bool is_special(TokenId id) const override;
   std::optional<TokenId> id_of(std::string_view token) const override;
   int vocab_size() const override;
 
  private:
   Result<std::vector<TokenId>> encode_text(const TrustedText& text) const;
-  void encode_normalized(const TrustedText& text, std::vector<TokenId>* ids) const;
+  Status encode_normalized(const TrustedText& text, bool is_first, std::vector<TokenId>* ids) const;
+  void encode_words(const PieceList& words, bool allow_unknown, std::vector<TokenId>* ids) const;
   void encode_word(std::string_view word, bool allow_unknown, std::vector<TokenId>* ids) const;
   bool has_token(TokenId id) const;
 
   BpeTokenizerSpec spec_;
-  std::vector<std::string> bytes_;  // what each id adds to a text
+  std::vector<DecodedToken> decoded_;  // what each id adds to a text
   std::vector<bool> special_;
   std::unordered_map<std::string_view, TokenId> id_of_;     // by the token's text
   std::unordered_map<std::string_view, TokenId> word_ids_;  // by its bytes; for ignore_merges only
@@ -62,6 +69,9 @@ class BpeTokenizer final : public Tokenizer {
   AddedTokenFinder normalized_finder_;  // and after it
   PreTokenizer pre_tokenizer_;
   BpeMerger merger_;
+  // Characters after which words can be cut before a mark that stands for a space, since no merge
+  // joins the two; empty where words are not cut so.
+  std::optional<MarkCutter> cutter_;
 };
 
 }  // namespace quire

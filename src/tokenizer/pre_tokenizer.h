@@ -1,41 +1,70 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "quire/status.h"
+#include "tokenizer/regex.h"
 #include "tokenizer/split_pattern.h"
+#include "tokenizer/trusted_text.h"
 
 namespace quire {
 
 // One step of a pre-tokenizer: what it looks for and what becomes of it.
 struct SplitStep {
-  enum class Keep {
-    kAll,        // matches and what lies between them become pieces
-    kMatches,    // what lies between the matches is thrown away
-    kUnmatched,  // the matches are thrown away
+  enum class Kind {
+    kPattern,      // one of the hand-written patterns
+    kRegex,        // any other
+    kLiteral,      // a text as it stands
+    kDigits,       // characters that are digits of any script
+    kPunctuation,  // characters that are punctuation, or ASCII symbols
+    kByteLevel,    // see below
+    kMetaspace,    // see below
   };
-  // What is looked for: a pattern, or (without one) characters that are digits of any script.
+  enum class Behavior {
+    kIsolated,            // matches and what lies between them become pieces
+    kRemoved,             // the matches are thrown away
+    kMergedWithPrevious,  // a match belongs to the piece before it
+    kMergedWithNext,
+    kContiguous,  // neighbouring matches are one piece
+  };
+  Kind kind = Kind::kDigits;
+  Behavior behavior = Behavior::kIsolated;
+  bool invert = false;  // what lies between the matches is what is meant
+
   std::optional<SplitPattern> pattern;
+  std::shared_ptr<const Regex> regex;
+  std::string literal;
   bool join_digits = false;  // a run of digits is one match; without it each digit is one
-  Keep keep = Keep::kAll;
+
+  // kByteLevel: puts a space before each piece that has none, splits by the GPT-2 pattern. Where
+  // steps follow, they see the pieces in the byte alphabet.
+  bool add_prefix_space = false;
+  bool split_by_gpt2 = false;
+
+  // kMetaspace: `literal` stands in for spaces, and is put before pieces that do not begin with it;
+  // `split` cuts before each.
+  enum class Prefix { kNever, kFirst, kAlways };
+  Prefix prefix = Prefix::kAlways;
+  bool split = true;
 };
 
 struct PreTokenizerRules {
   std::vector<SplitStep> steps;
-  // The closing ByteLevel step may put a space before each piece that has none, and then split by
-  // the GPT-2 pattern.
-  bool add_prefix_space = false;
-  bool split_by_gpt2 = false;
+
+  // Whether words are spelled in bytes, and not in characters.
+  [[nodiscard]] bool is_byte_level() const;
 };
 
-// Pieces of a text. Those that had a space put before them live in `prefixed`; the others are views
-// of the text that was split.
+// Pieces of a text. Those that a step changed live in `changed`; the others are views of the text
+// that was split.
 struct PieceList {
   std::vector<std::string_view> pieces;
-  std::deque<std::string> prefixed;
+  std::deque<std::string> changed;
 };
 
 // Cuts a text into the words that merges never cross. Immutable, so usable from any thread.
@@ -44,7 +73,8 @@ class PreTokenizer {
   explicit PreTokenizer(PreTokenizerRules rules) : rules_(std::move(rules)) {}
 
   // Replaces what is in `list` by the pieces of `text` (well-formed UTF-8), none of them empty.
-  void split(std::string_view text, PieceList* list) const;
+  // `is_first`: nothing stands before the text. Fails with kInvalidArgument where a regex gives up.
+  Status split(std::string_view text, bool is_first, PieceList* list) const;
 
  private:
   PreTokenizerRules rules_;

@@ -21,7 +21,7 @@ struct NamedPattern {
   SplitPattern pattern;
 };
 
-constexpr std::array<NamedPattern, 14> kPatterns = {{
+constexpr std::array<NamedPattern, 16> kPatterns = {{
     {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
      SplitPattern::kGpt2},
     {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
@@ -33,6 +33,9 @@ constexpr std::array<NamedPattern, 14> kPatterns = {{
     {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
      R"(|\s*[\r\n]+|\s+(?!\S)|\s+)",
      SplitPattern::kQwen2},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
+     R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     SplitPattern::kQwen35},
     {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]++[\r\n]*)"
      R"(|\s*[\r\n]|\s+(?!\S)|\s+)",
      SplitPattern::kNanochat},
@@ -42,6 +45,10 @@ constexpr std::array<NamedPattern, 14> kPatterns = {{
      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
      R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
      SplitPattern::kO200k},
+    {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
+     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
+     R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     SplitPattern::kTekken},
     {R"(\p{N}{1,3})", SplitPattern::kDeepSeekNumbers},
     {"[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+", SplitPattern::kDeepSeekCjk},
     {R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
@@ -173,20 +180,24 @@ std::size_t match_gpt2(std::string_view text, std::size_t at) {
 std::size_t match_after_words(std::string_view text,
                               std::size_t at,
                               int digits,
-                              std::string_view tail) {
+                              std::string_view tail,
+                              std::uint32_t word = kClassLetter) {
   if (const std::size_t end = run_of_at_most(text, at, kClassNumber, digits); end > at) return end;
-  constexpr std::uint32_t kNotOther = kClassSpace | kClassLetter | kClassNumber;
-  if (const std::size_t end = spaced_run_without(text, at, kNotOther); end > at) {
+  const std::uint32_t not_other = kClassSpace | kClassNumber | word;
+  if (const std::size_t end = spaced_run_without(text, at, not_other); end > at) {
     return run_of_bytes(text, end, tail);
   }
   return whitespace(text, at);
 }
 
-std::size_t match_cl100k_family(std::string_view text, std::size_t at, int digits) {
+std::size_t match_cl100k_family(std::string_view text,
+                                std::size_t at,
+                                int digits,
+                                std::uint32_t word = kClassLetter) {
   if (const std::size_t end = contraction(text, at, true); end > at) return end;
   constexpr std::uint32_t kNotLead = kClassLetter | kClassNumber;
-  if (const std::size_t end = led_run(text, at, kNotLead, kClassLetter); end > at) return end;
-  return match_after_words(text, at, digits, "\r\n");
+  if (const std::size_t end = led_run(text, at, kNotLead, word); end > at) return end;
+  return match_after_words(text, at, digits, "\r\n", word);
 }
 
 constexpr std::uint32_t kCaseless = kClassOtherLetter | kClassMark;
@@ -215,19 +226,25 @@ std::size_t o200k_upper_word(std::string_view text, std::size_t at) {
   return end > at ? run_of(text, end, kO200kLower) : at;
 }
 
-std::size_t match_o200k(std::string_view text, std::size_t at) {
+std::size_t match_o200k_family(std::string_view text,
+                               std::size_t at,
+                               int digits,
+                               bool contractions) {
+  const auto with_contraction = [&](std::size_t end) {
+    return contractions ? contraction(text, end, true) : end;
+  };
   const ClassedChar lead = classed_char_at(text, at);
   const bool may_lead = !is_line_break(lead) && !lead.is(kClassLetter | kClassNumber);
   for (const auto word : {o200k_lower_word, o200k_upper_word}) {
     if (may_lead) {
       const std::size_t start = at + lead.length;
       const std::size_t end = word(text, start);
-      if (end > start) return contraction(text, end, true);
+      if (end > start) return with_contraction(end);
     }
     const std::size_t end = word(text, at);
-    if (end > at) return contraction(text, end, true);
+    if (end > at) return with_contraction(end);
   }
-  return match_after_words(text, at, 3, "\r\n/");
+  return match_after_words(text, at, digits, "\r\n/");
 }
 
 bool is_ascii_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
@@ -285,10 +302,14 @@ std::size_t match_end(SplitPattern pattern, std::string_view text, std::size_t a
       return match_cl100k_family(text, at, 3);
     case SplitPattern::kQwen2:
       return match_cl100k_family(text, at, 1);
+    case SplitPattern::kQwen35:
+      return match_cl100k_family(text, at, 1, kClassLetter | kClassMark);
     case SplitPattern::kNanochat:
       return match_cl100k_family(text, at, 2);
     case SplitPattern::kO200k:
-      return match_o200k(text, at);
+      return match_o200k_family(text, at, 3, true);
+    case SplitPattern::kTekken:
+      return match_o200k_family(text, at, 1, false);
     case SplitPattern::kDeepSeekNumbers:
       return run_of_at_most(text, at, kClassNumber, 3);
     case SplitPattern::kDeepSeekCjk:

@@ -14,8 +14,10 @@ enum class SplitPattern {
   kLlama3,           // cl100k as Hugging Face writes it: numbers of up to three digits
   kCl100k,           // the possessive form of OpenAI
   kQwen2,            // kLlama3 with single digits
+  kQwen35,           // kQwen2 with marks in words
   kNanochat,         // kCl100k with pairs of digits
   kO200k,            // GPT-4o: words split where lower case is followed by upper case
+  kTekken,           // Mistral: kO200k with single digits and without contractions
   kDeepSeekNumbers,  // DeepSeek V2 and V3 split in three passes
   kDeepSeekCjk,
   kDeepSeekWords,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "quire/result.h"
@@ -27,7 +28,13 @@ class StreamDecoder {
  private:
   const Tokenizer* tokenizer_;
   bool skip_special_;
+  std::string end_run();
+
+  bool is_first_ = true;
   std::string held_back_;  // at most three bytes: the start of one character
+  // Tokens that are bytes, up to now; what they are is known when the run ends.
+  std::string run_;
+  std::size_t run_drop_ = 0;  // bytes at its beginning that the first token of a text loses
 };
 
 }  // namespace quire

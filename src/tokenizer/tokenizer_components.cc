@@ -1,9 +1,11 @@
 #include "tokenizer/tokenizer_components.h"
 
+#include <array>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tokenizer/json_fields.h"
@@ -25,54 +27,192 @@ std::string in_quotes(std::string_view text) {
 }
 
 Status not_supported(std::string_view part, std::string_view what) {
-  return bad_model(std::string(part) + " " + in_quotes(what) +
-                   " is not supported; supported is byte-level BPE (see docs/model_package.md)");
+  return bad_model(std::string(part) + " " + in_quotes(what) + " is not supported");
 }
 
-// The components of a part in order: itself, or the members of a Sequence. Sequences may be nested
-// in the format; here one level is enough for every published file.
-Result<std::vector<const Json*>> components(const Json& json,
-                                            const char* members,
-                                            std::string_view part) {
+// Adds the components of a part in order: itself, or the members of a Sequence, which may hold
+// further ones.
+Status add_components(const Json& json,
+                      const char* members,
+                      std::string_view part,
+                      std::vector<const Json*>* out) {
   QUIRE_TRY(check_object(json, part));
   QUIRE_ASSIGN(const std::string type, string_field(json, "type", part));
-  if (type != "Sequence") return std::vector<const Json*>{&json};
+  if (out->size() >= kMaxComponents) {
+    return bad_model(std::string(part) + " has more than " + std::to_string(kMaxComponents) +
+                     " components");
+  }
+  if (type != "Sequence") {
+    out->push_back(&json);
+    return ok_status();
+  }
   const Json* list = find_field(json, members);
   if (list == nullptr || !list->is_array() || list->size() > kMaxComponents) {
     return bad_model(std::string(part) + ": a Sequence needs an array \"" + members +
                      "\" of at most " + std::to_string(kMaxComponents) + " components");
   }
+  // The reader of JSON bounds the depth.
+  for (const Json& member : *list) QUIRE_TRY(add_components(member, members, part, out));
+  return ok_status();
+}
+
+Result<std::vector<const Json*>> components(const Json& json,
+                                            const char* members,
+                                            std::string_view part) {
   std::vector<const Json*> out;
-  for (const Json& member : *list) {
-    QUIRE_TRY(check_object(member, part));
-    out.push_back(&member);
-  }
+  QUIRE_TRY(add_components(json, members, part, &out));
   return out;
 }
 
-Result<SplitStep> read_split(const Json& json, std::string_view part) {
+// A pattern is {"String": "as it stands"} or {"Regex": "..."}; exactly one of the two comes back.
+struct PatternText {
+  std::string literal;
+  std::string regex;
+};
+
+Result<PatternText> read_pattern(const Json& json, std::string_view part) {
   const Json* pattern = find_field(json, "pattern");
+  const Json* literal = pattern == nullptr ? nullptr : find_field(*pattern, "String");
   const Json* regex = pattern == nullptr ? nullptr : find_field(*pattern, "Regex");
-  if (regex == nullptr || !regex->is_string()) {
-    return bad_model(std::string(part) + ": Split needs a \"pattern\" with a \"Regex\"");
+  const Json* text = literal != nullptr ? literal : regex;
+  if (text == nullptr || !text->is_string() || text->get_ref<const std::string&>().empty()) {
+    return bad_model(std::string(part) + ": a \"pattern\" needs a \"String\" or a \"Regex\"");
   }
-  const auto& source = regex->get_ref<const std::string&>();
+  const auto& source = text->get_ref<const std::string&>();
+  return literal != nullptr ? PatternText{source, {}} : PatternText{{}, source};
+}
+
+Status read_behavior(const Json& json, std::string_view part, SplitStep* step) {
+  QUIRE_ASSIGN(const std::string name, string_field(json, "behavior", part));
+  using Behavior = SplitStep::Behavior;
+  const std::array<std::pair<std::string_view, Behavior>, 5> behaviors = {
+      {{"Isolated", Behavior::kIsolated},
+       {"Removed", Behavior::kRemoved},
+       {"MergedWithPrevious", Behavior::kMergedWithPrevious},
+       {"MergedWithNext", Behavior::kMergedWithNext},
+       {"Contiguous", Behavior::kContiguous}}};
+  for (const auto& [known, behavior] : behaviors) {
+    if (name != known) continue;
+    step->behavior = behavior;
+    return ok_status();
+  }
+  return not_supported("the split behavior", name);
+}
+
+Result<SplitStep> read_split(const Json& json, std::string_view part) {
+  QUIRE_ASSIGN(const PatternText pattern, read_pattern(json, part));
   SplitStep step;
-  step.pattern = find_split_pattern(source);
-  if (!step.pattern) return not_supported("the split pattern", source);
-  QUIRE_ASSIGN(const std::string behavior, string_field(json, "behavior", part));
-  QUIRE_ASSIGN(const bool invert, bool_field(json, "invert", false, part));
-  if (behavior == "Removed") {
-    step.keep = invert ? SplitStep::Keep::kMatches : SplitStep::Keep::kUnmatched;
-  } else if (behavior != "Isolated") {
-    return not_supported("the split behavior", behavior);
+  QUIRE_TRY(read_behavior(json, part, &step));
+  QUIRE_ASSIGN(step.invert, bool_field(json, "invert", false, part));
+  if (!pattern.literal.empty()) {
+    step.kind = SplitStep::Kind::kLiteral;
+    step.literal = pattern.literal;
+    return step;
+  }
+  step.pattern = find_split_pattern(pattern.regex);
+  step.kind = step.pattern ? SplitStep::Kind::kPattern : SplitStep::Kind::kRegex;
+  if (step.pattern) return step;
+  QUIRE_ASSIGN(step.regex, Regex::compile(pattern.regex));
+  return step;
+}
+
+Result<SplitStep> read_byte_level(const Json& json, std::string_view part) {
+  SplitStep step{.kind = SplitStep::Kind::kByteLevel};
+  QUIRE_ASSIGN(step.add_prefix_space, bool_field(json, "add_prefix_space", true, part));
+  QUIRE_ASSIGN(step.split_by_gpt2, bool_field(json, "use_regex", true, part));
+  return step;
+}
+
+// The mark that stands for a space, and where it is put before a text. Older files have
+// add_prefix_space for the latter.
+Result<SplitStep> read_metaspace(const Json& json, std::string_view part) {
+  SplitStep step{.kind = SplitStep::Kind::kMetaspace};
+  QUIRE_ASSIGN(step.literal, string_field(json, "replacement", part));
+  if (step.literal.empty()) return bad_model(std::string(part) + ": \"replacement\" is empty");
+  QUIRE_ASSIGN(step.split, bool_field(json, "split", true, part));
+  QUIRE_ASSIGN(const bool prefix, bool_field(json, "add_prefix_space", true, part));
+  using Prefix = SplitStep::Prefix;
+  step.prefix = prefix ? Prefix::kAlways : Prefix::kNever;
+  if (find_field(json, "prepend_scheme") == nullptr) return step;
+  QUIRE_ASSIGN(const std::string scheme, string_field(json, "prepend_scheme", part));
+  if (scheme != "always" && scheme != "first" && scheme != "never") {
+    return not_supported("the prepend_scheme", scheme);
+  }
+  step.prefix = scheme == "always"  ? Prefix::kAlways
+                : scheme == "first" ? Prefix::kFirst
+                                    : Prefix::kNever;
+  return step;
+}
+
+Result<SplitStep> read_step(const Json& json, std::string_view part) {
+  QUIRE_ASSIGN(const std::string type, string_field(json, "type", part));
+  if (type == "ByteLevel") return read_byte_level(json, part);
+  if (type == "Metaspace") return read_metaspace(json, part);
+  if (type == "Split") return read_split(json, part);
+  SplitStep step;
+  if (type == "Digits") {
+    step.kind = SplitStep::Kind::kDigits;
+    QUIRE_ASSIGN(const bool single, bool_field(json, "individual_digits", false, part));
+    step.join_digits = !single;
+    return step;
+  }
+  if (type == "Punctuation") {
+    step.kind = SplitStep::Kind::kPunctuation;
+    if (find_field(json, "behavior") != nullptr) QUIRE_TRY(read_behavior(json, part, &step));
+    return step;
+  }
+  return not_supported("the pre_tokenizer", type);
+}
+
+Result<NormalizerStep> read_normalizer_step(const Json& json, std::string_view part) {
+  QUIRE_ASSIGN(const std::string type, string_field(json, "type", part));
+  NormalizerStep step;
+  const std::array<std::pair<std::string_view, UnicodeForm>, 4> forms = {
+      {{"NFC", UnicodeForm::kNfc},
+       {"NFD", UnicodeForm::kNfd},
+       {"NFKC", UnicodeForm::kNfkc},
+       {"NFKD", UnicodeForm::kNfkd}}};
+  for (const auto& [name, form] : forms) {
+    if (type != name) continue;
+    step.form = form;
+    return step;
+  }
+  if (type == "Prepend") {
+    step.kind = NormalizerStep::Kind::kPrepend;
+    QUIRE_ASSIGN(step.to, string_field(json, "prepend", part));
+    return step;
+  }
+  if (type == "Strip") {
+    step.kind = NormalizerStep::Kind::kStrip;
+    QUIRE_ASSIGN(step.strip_left, bool_field(json, "strip_left", true, part));
+    QUIRE_ASSIGN(step.strip_right, bool_field(json, "strip_right", true, part));
+    return step;
+  }
+  if (type != "Replace") return not_supported("the normalizer", type);
+  step.kind = NormalizerStep::Kind::kReplace;
+  QUIRE_ASSIGN(const PatternText pattern, read_pattern(json, part));
+  step.from = pattern.literal;
+  QUIRE_ASSIGN(step.to, string_field(json, "content", part));
+  if (!pattern.regex.empty()) {
+    QUIRE_ASSIGN(step.regex, Regex::compile(pattern.regex));
   }
   return step;
 }
 
-Status read_byte_level(const Json& json, std::string_view part, PreTokenizerRules* rules) {
-  QUIRE_ASSIGN(rules->add_prefix_space, bool_field(json, "add_prefix_space", true, part));
-  QUIRE_ASSIGN(rules->split_by_gpt2, bool_field(json, "use_regex", true, part));
+// BertProcessing and RobertaProcessing: one token before the text and one after it.
+Status read_pair(const Json& json, BpeTokenizerSpec* spec) {
+  for (const char* name : {"cls", "sep"}) {
+    const Json* entry = find_field(json, name);
+    if (entry == nullptr || !entry->is_array() || entry->size() != 2) {
+      return bad_model(std::string("post_processor: \"") + name + "\" must be a token and its id");
+    }
+    QUIRE_ASSIGN(const TokenId id, token_id_of((*entry)[1], "post_processor"));
+    const auto place = static_cast<std::size_t>(id);
+    if (place >= spec->tokens.size() || spec->tokens[place].empty()) {
+      return bad_model("post_processor: id " + std::to_string(id) + " is not in the vocabulary");
+    }
+    (name[0] == 'c' ? spec->prefix : spec->suffix).push_back(id);
+  }
   return ok_status();
 }
 
@@ -120,45 +260,67 @@ Status read_template(const Json& json, BpeTokenizerSpec* spec) {
   return after_text ? ok_status() : bad_model("post_processor: the template leaves the text out");
 }
 
+// The steps of a decoder that change texts.
+Status read_decoder_step(const Json& json,
+                         const std::string& type,
+                         bool is_fused,
+                         DecodeRules* rules) {
+  // What comes before ByteFallback it can see; after it bytes have become characters.
+  const bool may_replace = !rules->byte_fallback && !is_fused;
+  if (type == "Replace" && may_replace) {
+    QUIRE_ASSIGN(const PatternText pattern, read_pattern(json, "decoder"));
+    QUIRE_ASSIGN(const std::string content, string_field(json, "content", "decoder"));
+    if (!pattern.literal.empty()) {
+      rules->replacements.emplace_back(pattern.literal, content);
+      return ok_status();
+    }
+  }
+  if (type == "Metaspace" && may_replace) {
+    QUIRE_ASSIGN(const SplitStep step, read_metaspace(json, "decoder"));
+    rules->replacements.emplace_back(step.literal, " ");
+    if (step.prefix != SplitStep::Prefix::kNever) rules->drop_in_first = step.literal;
+    return ok_status();
+  }
+  if (type == "Strip" && is_fused) {
+    QUIRE_ASSIGN(const std::string content, string_field(json, "content", "decoder"));
+    const Json* start = find_field(json, "start");
+    const Json* stop = find_field(json, "stop");
+    const auto is = [](const Json* value, int low, int high) {
+      return value != nullptr && value->is_number_integer() && *value >= low && *value <= high;
+    };
+    if (content == " " && is(start, 0, 1) && is(stop, 0, 0)) {
+      rules->strip_left = start->get<int>() == 1;
+      return ok_status();
+    }
+  }
+  return not_supported("the decoder", type);
+}
+
 }  // namespace
 
 Status read_normalizer(const Json* json, BpeTokenizerSpec* spec) {
   if (json == nullptr) return ok_status();
   QUIRE_ASSIGN(const auto parts, components(*json, "normalizers", "normalizer"));
   for (const Json* part : parts) {
-    QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "normalizer"));
-    if (type != "NFC") return not_supported("the normalizer", type);
-    spec->normalize_nfc = true;
+    QUIRE_ASSIGN(NormalizerStep step, read_normalizer_step(*part, "normalizer"));
+    spec->normalizer.push_back(std::move(step));
   }
   return ok_status();
 }
 
-Status read_pre_tokenizer(const Json* json, BpeTokenizerSpec* spec) {
-  if (json == nullptr) return not_supported("the pre_tokenizer", "null");
+Status read_pre_tokenizer(const Json* json, PreTokenizerRules* rules) {
+  if (json == nullptr) return ok_status();
   QUIRE_ASSIGN(const auto parts, components(*json, "pretokenizers", "pre_tokenizer"));
-  PreTokenizerRules* rules = &spec->pre_tokenizer;
-  bool is_complete = false;
   for (const Json* part : parts) {
-    QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "pre_tokenizer"));
-    // ByteLevel turns the text into the byte alphabet; what came after it would see that.
-    if (is_complete) return bad_model("pre_tokenizer: ByteLevel must be the last component");
-    if (type == "ByteLevel") {
-      QUIRE_TRY(read_byte_level(*part, "pre_tokenizer", rules));
-      is_complete = true;
-    } else if (type == "Digits") {
-      QUIRE_ASSIGN(const bool single,
-                   bool_field(*part, "individual_digits", false, "pre_tokenizer"));
-      SplitStep step;
-      step.join_digits = !single;
-      rules->steps.push_back(step);
-    } else if (type == "Split") {
-      QUIRE_ASSIGN(const SplitStep step, read_split(*part, "pre_tokenizer"));
-      rules->steps.push_back(step);
-    } else {
-      return not_supported("the pre_tokenizer", type);
+    QUIRE_ASSIGN(SplitStep step, read_step(*part, "pre_tokenizer"));
+    // After ByteLevel the text is in the byte alphabet; a second one would spell it twice.
+    if (rules->is_byte_level() &&
+        (step.kind == SplitStep::Kind::kByteLevel || step.kind == SplitStep::Kind::kMetaspace)) {
+      return bad_model("pre_tokenizer: ByteLevel must be the last of its kind");
     }
+    rules->steps.push_back(std::move(step));
   }
-  return is_complete ? ok_status() : bad_model("pre_tokenizer: ByteLevel is missing");
+  return ok_status();
 }
 
 Status read_post_processor(const Json* json, BpeTokenizerSpec* spec) {
@@ -168,23 +330,35 @@ Status read_post_processor(const Json* json, BpeTokenizerSpec* spec) {
   for (const Json* part : parts) {
     QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "post_processor"));
     if (type == "ByteLevel") continue;  // it moves offsets, which nobody asks for here
-    if (type != "TemplateProcessing") return not_supported("the post_processor", type);
+    const bool is_pair = type == "BertProcessing" || type == "RobertaProcessing";
+    if (type != "TemplateProcessing" && !is_pair) return not_supported("the post_processor", type);
     if (has_template) return bad_model("post_processor: there are two templates");
     has_template = true;
-    QUIRE_TRY(read_template(*part, spec));
+    QUIRE_TRY(is_pair ? read_pair(*part, spec) : read_template(*part, spec));
   }
   return ok_status();
 }
 
-Status read_decoder(const Json* json) {
+Status read_decoder(const Json* json, DecodeRules* rules) {
   if (json == nullptr) return not_supported("the decoder", "null");
   QUIRE_ASSIGN(const auto parts, components(*json, "decoders", "decoder"));
+  bool is_fused = false;
   for (const Json* part : parts) {
     QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "decoder"));
-    if (type != "ByteLevel") return not_supported("the decoder", type);
+    if (is_fused && type != "Strip") {
+      return bad_model("decoder: " + type.substr(0, 32) + " after Fuse is not supported");
+    }
+    if (type == "ByteLevel" && parts.size() == 1) {
+      rules->byte_level = true;
+    } else if (type == "Fuse") {
+      is_fused = true;
+    } else if (type == "ByteFallback") {
+      rules->byte_fallback = true;
+    } else {
+      QUIRE_TRY(read_decoder_step(*part, type, is_fused, rules));
+    }
   }
-  return parts.size() == 1 ? ok_status()
-                           : bad_model("decoder: exactly one ByteLevel component is supported");
+  return ok_status();
 }
 
 }  // namespace quire

@@ -10,8 +10,8 @@ namespace quire {
 // Read the parts of tokenizer.json around the model into `spec`. `json` may be null (the part is
 // absent); a component that is not understood is refused by its name.
 Status read_normalizer(const nlohmann::json* json, BpeTokenizerSpec* spec);
-Status read_pre_tokenizer(const nlohmann::json* json, BpeTokenizerSpec* spec);
+Status read_pre_tokenizer(const nlohmann::json* json, PreTokenizerRules* rules);
 Status read_post_processor(const nlohmann::json* json, BpeTokenizerSpec* spec);
-Status read_decoder(const nlohmann::json* json);
+Status read_decoder(const nlohmann::json* json, DecodeRules* rules);
 
 }  // namespace quire

@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer_json.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/json_fields.h"
@@ -151,10 +153,16 @@ Status read_merges(const Json& model,
   return ok_status();
 }
 
+// The text of the token that is one byte: in the byte alphabet, or as <0x0A> beside characters.
+std::string byte_token(std::size_t byte, bool by_characters) {
+  if (!by_characters) return alphabet_of_bytes(std::string(1, static_cast<char>(byte)));
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  return std::string("<0x") + kHex[byte / 16] + kHex[byte % 16] + ">";
+}
+
 Status read_bytes(const TokenIds& ids, const std::vector<bool>& special, BpeRules* rules) {
   for (std::size_t byte = 0; byte < rules->token_of_byte.size(); ++byte) {
-    const std::string text = alphabet_of_bytes(std::string(1, static_cast<char>(byte)));
-    const auto found = ids.find(text);
+    const auto found = ids.find(byte_token(byte, rules->by_characters));
     rules->token_of_byte[byte] = found == ids.end() ? kNoToken : found->second;
     if (found != ids.end() && special[static_cast<std::size_t>(found->second)]) {
       return bad_model("the special token " + std::to_string(found->second) +
@@ -164,14 +172,23 @@ Status read_bytes(const TokenIds& ids, const std::vector<bool>& special, BpeRule
   return ok_status();
 }
 
+// Tokens of one character; a control token is none that a text could be spelled with.
+void read_characters(const TokenIds& ids, const std::vector<bool>& special, BpeRules* rules) {
+  for (const auto& [text, id] : ids) {
+    const DecodedCodePoint first = decode_utf8(text, 0);
+    if (first.length != text.size() || special[static_cast<std::size_t>(id)]) continue;
+    rules->token_of_character.emplace(first.code_point, id);
+  }
+}
+
 // Options of the BPE model that published byte-level files leave at their neutral values.
 Status check_model_options(const Json& model) {
-  QUIRE_ASSIGN(const std::string type, string_field(model, "type", "model"));
-  if (type != "BPE") {
-    return bad_model("the model type \"" + type.substr(0, 64) + "\" is not supported; BPE is");
+  if (find_field(model, "type") != nullptr) {  // the oldest files have none
+    QUIRE_ASSIGN(const std::string type, string_field(model, "type", "model"));
+    if (type != "BPE") {
+      return bad_model("the model type \"" + type.substr(0, 64) + "\" is not supported; BPE is");
+    }
   }
-  QUIRE_ASSIGN(const bool byte_fallback, bool_field(model, "byte_fallback", false, "model"));
-  if (byte_fallback) return bad_model("model: \"byte_fallback\" is not supported");
   if (const Json* dropout = find_field(model, "dropout")) {
     const bool is_off = dropout->is_number() && dropout->get<double>() == 0.0;
     if (!is_off) return bad_model("model: \"dropout\" is not supported; remove it");
@@ -189,6 +206,7 @@ Status read_unknown(const Json& model, const TokenIds& ids, BpeRules* rules) {
   QUIRE_ASSIGN(rules->fuse_unknown, bool_field(model, "fuse_unk", false, "model"));
   if (find_field(model, "unk_token") == nullptr) return ok_status();
   QUIRE_ASSIGN(const std::string unknown, string_field(model, "unk_token", "model"));
+  if (unknown.empty()) return ok_status();
   const auto found = ids.find(unknown);
   if (found == ids.end()) return bad_model("model: \"unk_token\" is not in the vocabulary");
   rules->unknown = found->second;
@@ -207,7 +225,17 @@ Status read_model(const Json& model, const Json* added_tokens, BpeTokenizerSpec*
     if (token.special) special[static_cast<std::size_t>(token.id)] = true;
   }
   QUIRE_TRY(read_unknown(model, ids, &spec->rules));
-  QUIRE_TRY(read_bytes(ids, special, &spec->rules));
+  QUIRE_ASSIGN(const bool byte_fallback, bool_field(model, "byte_fallback", false, "model"));
+  spec->rules.token_of_byte.fill(kNoToken);
+  if (spec->rules.by_characters) read_characters(ids, special, &spec->rules);
+  if (!spec->rules.by_characters || byte_fallback) {
+    QUIRE_TRY(read_bytes(ids, special, &spec->rules));
+  }
+  const bool has_all_bytes =
+      std::ranges::find(spec->rules.token_of_byte, kNoToken) == spec->rules.token_of_byte.end();
+  if (!spec->rules.by_characters && byte_fallback && !has_all_bytes) {
+    return bad_model("model: \"byte_fallback\" beside ByteLevel is not supported");
+  }
   return read_merges(model, ids, special, spec);
 }
 
@@ -218,11 +246,15 @@ Result<BpeTokenizerSpec> read_spec(const Json& json) {
   const Json* model = find_field(json, "model");
   if (model == nullptr) return bad_model("there is no \"model\"");
   BpeTokenizerSpec spec;
+  QUIRE_TRY(read_pre_tokenizer(find_field(json, "pre_tokenizer"), &spec.pre_tokenizer));
+  spec.rules.by_characters = !spec.pre_tokenizer.is_byte_level();
   QUIRE_TRY(read_model(*model, find_field(json, "added_tokens"), &spec));
   QUIRE_TRY(read_normalizer(find_field(json, "normalizer"), &spec));
-  QUIRE_TRY(read_pre_tokenizer(find_field(json, "pre_tokenizer"), &spec));
   QUIRE_TRY(read_post_processor(find_field(json, "post_processor"), &spec));
-  QUIRE_TRY(read_decoder(find_field(json, "decoder")));
+  QUIRE_TRY(read_decoder(find_field(json, "decoder"), &spec.decoder));
+  if (spec.decoder.byte_level == spec.rules.by_characters) {
+    return bad_model("pre_tokenizer and decoder must both be ByteLevel, or neither");
+  }
   return spec;
 }
 

@@ -39,6 +39,17 @@ PATTERNS = {
         f"{LEAD}{UPPER}*{LOWER}+{CONTRACTIONS}?|{LEAD}{UPPER}+{LOWER}*{CONTRACTIONS}?"
         r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ],
+    "tekken": [
+        f"{LEAD}{UPPER}*{LOWER}+|{LEAD}{UPPER}+{LOWER}*"
+        r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ],
+    "qwen3_5": [
+        CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ],
+    # Patterns that nobody wrote by hand here.
+    "bloom": [r" ?[^(\s|[.,!?…。，、।۔،])]+"],
+    "superbpe": [r"\p{N}{1,3}", r"(?=(?:\d{3})+(?!\d))", r" ?[^\s\p{N}]+(?:\s+\p{L}+)?|\s+"],
     "deepseek3": [
         r"\p{N}{1,3}",
         "[一-龥\u3040-ゟ゠-ヿ]+",
@@ -46,6 +57,38 @@ PATTERNS = {
         "| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
     ],
     "deepseek_coder": ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\ud7ff]+", "digits"],
+}
+# Words spelled in characters, as sentencepiece does: (normalizer, pre_tokenizer, decoder).
+MARK = "\u2581"
+SPM_DECODER = [decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse()]
+STRIP = decoders.Strip(" ", 1, 0)
+SPACES_TO_MARKS = normalizers.Replace(" ", MARK)
+BY_CHARACTERS = {
+    "llama2": (
+        normalizers.Sequence([normalizers.Prepend(MARK), SPACES_TO_MARKS]),
+        None,
+        decoders.Sequence([*SPM_DECODER, STRIP]),
+    ),
+    "mistral": (
+        None,
+        pre_tokenizers.Metaspace(MARK, prepend_scheme="first", split=False),
+        decoders.Sequence([*SPM_DECODER, STRIP]),
+    ),
+    "metaspace": (
+        normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]),
+        pre_tokenizers.Metaspace(MARK, prepend_scheme="always", split=True),
+        decoders.Metaspace(MARK, prepend_scheme="always", split=True),
+    ),
+    "gemma3": (
+        SPACES_TO_MARKS,
+        pre_tokenizers.Split(" ", "merged_with_previous"),
+        decoders.Sequence(SPM_DECODER),
+    ),
+    "no_bytes": (
+        normalizers.Sequence([normalizers.Strip(), SPACES_TO_MARKS]),
+        pre_tokenizers.Split(MARK, "merged_with_next"),
+        decoders.Sequence([decoders.Replace(MARK, " "), decoders.Fuse()]),
+    ),
 }
 SPECIALS = ["<|bos|>", "<|end|>", "<|endx|>", "<｜a▁b｜>", "<pad>"]
 
@@ -65,6 +108,13 @@ def steps_of(name):
     if name == "o200k_removed":
         last = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         return [split(PATTERNS["o200k"][0], removed=True), last]
+    if name == "falcon":
+        return [
+            pre_tokenizers.Punctuation("contiguous"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+            pre_tokenizers.Digits(individual_digits=False),
+            pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated"),
+        ]
     if name == "prefix_space":
         return [pre_tokenizers.ByteLevel(add_prefix_space=True)]
     if name == "prefix_digits":
@@ -78,17 +128,48 @@ def steps_of(name):
 
 def added_tokens(name):
     tokens = [AddedToken(s, special=True, normalized=False) for s in SPECIALS]
-    if name == "added_flags":
+    if name in BY_CHARACTERS:
+        # Typed text makes no special token, so an unknown token that is one would never show.
+        tokens.append(AddedToken("<unk>", special=name != "no_bytes", normalized=False))
+    if name == "mistral":
+        tokens.append(AddedToken("<|user|>", special=True, rstrip=True, normalized=False))
+    if name in ("added_flags", "llama2"):
         tokens += [
             AddedToken("<mask>", special=True, lstrip=True, normalized=False),
-            AddedToken("<sep>", special=True, rstrip=True, normalized=True),
             AddedToken("word", special=False, single_word=True, normalized=True),
             AddedToken("é́", special=False, normalized=True),
             AddedToken("  ", special=False, normalized=False),
             AddedToken("    ", special=False, normalized=False),
             AddedToken("<think>", special=False, normalized=False),
         ]
+    if name == "added_flags":
+        tokens.append(AddedToken("<sep>", special=True, rstrip=True, normalized=True))
     return tokens
+
+
+def build_by_characters(name):
+    """A small trained tokenizer that spells words in characters."""
+    has_bytes = name != "no_bytes"
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=has_bytes))
+    normalizer, pre_tokenizer, tokenizer.decoder = BY_CHARACTERS[name]
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    # Trained on words that begin with marks; what the file says of words comes afterwards.
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(MARK, prepend_scheme="first")
+    tokens = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256 if has_bytes else 0))]
+    trainer = trainers.BpeTrainer(
+        vocab_size=1800, special_tokens=tokens, limit_alphabet=400, show_progress=False
+    )
+    corpus = texts.random_texts(1, 2000) + [" ".join(texts.WORDS) * 5, "\n\n    \t\t  " * 50]
+    tokenizer.train_from_iterator(corpus, trainer)
+    document = json.loads(tokenizer.to_str())
+    # The bytes are no added tokens in published files; <unk> becomes one again.
+    document["added_tokens"] = []
+    document["pre_tokenizer"] = None
+    tokenizer = Tokenizer.from_str(json.dumps(document))
+    if pre_tokenizer is not None:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    return finish(tokenizer, name)
 
 
 def build(name):
@@ -101,15 +182,30 @@ def build(name):
         tokenizer.normalizer = normalizers.NFC()
     if name == "nanochat":
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFC()])
+    if name == "falcon":
+        tokenizer.normalizer = normalizers.NFKC()
+    if name == "superbpe":
+        tokenizer.normalizer = normalizers.NFD()
+    if name == "bloom":
+        tokenizer.normalizer = normalizers.NFKD()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     # Some published vocabularies lack the bytes that never occur in UTF-8 and a few more.
     alphabet = sorted(alphabet)[: 256 if name != "missing_bytes" else 200]
     trainer = trainers.BpeTrainer(vocab_size=1500, initial_alphabet=alphabet, show_progress=False)
     corpus = texts.random_texts(1, 2000) + [" ".join(texts.WORDS) * 5, "\n\n    \t\t  " * 50]
     tokenizer.train_from_iterator(corpus, trainer)
+    return finish(tokenizer, name)
+
+
+def finish(tokenizer, name):
+    """Adds the tokens that are found before any splitting, and what goes around a text."""
     tokenizer.add_special_tokens([t for t in added_tokens(name) if t.special])
     tokenizer.add_tokens([t for t in added_tokens(name) if not t.special])
-    if name in ("llama3", "cl100k"):
+    if name in ("bloom", "metaspace"):
+        ends = [(token, tokenizer.token_to_id(token)) for token in ("<|end|>", "<|bos|>")]
+        kind = processors.RobertaProcessing if name == "bloom" else processors.BertProcessing
+        tokenizer.post_processor = kind(*ends)
+    if name in ("llama3", "cl100k", "llama2", "gemma3"):
         bos = ("<|bos|>", tokenizer.token_to_id("<|bos|>"))
         end = ("<|end|>", tokenizer.token_to_id("<|end|>"))
         template = processors.TemplateProcessing(
@@ -141,6 +237,8 @@ def smollm2():
 
 NAMES = [
     *PATTERNS,
+    *BY_CHARACTERS,
+    "falcon",
     "o200k_removed",
     "prefix_space",
     "prefix_digits",
@@ -188,7 +286,10 @@ def pair(request, driver, tmp_path_factory):
     if "/" in name:
         folder = pathlib.Path(name)
         return Pair(name, Tokenizer.from_file(str(folder / "tokenizer.json")), folder, driver)
-    tokenizer = smollm2() if name == "smollm2" else build(name)
+    if name == "smollm2":
+        tokenizer = smollm2()
+    else:
+        tokenizer = build_by_characters(name) if name in BY_CHARACTERS else build(name)
     folder = tmp_path_factory.mktemp(name)
     write(tokenizer, folder, merges_as_text=name == "llama3")
     return Pair(name, Tokenizer.from_file(str(folder / "tokenizer.json")), folder, driver)

@@ -122,4 +122,4 @@ def test_long_runs_take_linear_time(pair):
         begin = time.monotonic()
         ids = pair.ask([text])[0]
         assert time.monotonic() - begin < 20, unit
-        assert ids
+        assert ids or not text.strip()

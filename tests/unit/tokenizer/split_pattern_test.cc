@@ -7,20 +7,21 @@
 #include <vector>
 
 #include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/regex.h"
 
 namespace quire {
 namespace {
 
-using Pieces = std::vector<std::string_view>;
+using Pieces = std::vector<std::string>;
+
+Pieces split_with(const std::vector<SplitStep>& steps, std::string_view text) {
+  PieceList list;
+  EXPECT_TRUE(PreTokenizer({steps}).split(text, true, &list).ok());
+  return {list.pieces.begin(), list.pieces.end()};
+}
 
 Pieces split_by(SplitPattern pattern, std::string_view text) {
-  SplitStep step;
-  step.pattern = pattern;
-  PreTokenizerRules rules;
-  rules.steps.push_back(step);
-  PieceList list;
-  PreTokenizer(rules).split(text, &list);
-  return list.pieces;
+  return split_with({{.kind = SplitStep::Kind::kPattern, .pattern = pattern}}, text);
 }
 
 TEST(SplitPatternTest, Gpt2KeepsOneSpaceWithTheWordAfterIt) {
@@ -58,30 +59,85 @@ TEST(SplitPatternTest, OnlyPublishedPatternsAreKnown) {
   EXPECT_FALSE(find_split_pattern(""));
 }
 
-TEST(PreTokenizerTest, WhatIsNotKeptIsGone) {
-  SplitStep step;
-  step.keep = SplitStep::Keep::kUnmatched;
-  PieceList list;
-  PreTokenizer({{step}, false, false}).split("a1b", &list);
-  EXPECT_EQ(list.pieces, (Pieces{"a", "b"}));
-  step.keep = SplitStep::Keep::kMatches;
-  PreTokenizer({{step}, false, false}).split("a12b", &list);
-  EXPECT_EQ(list.pieces, (Pieces{"1", "2"}));
+TEST(PreTokenizerTest, EachBehaviorDealsWithMatchesInItsWay) {
+  using Behavior = SplitStep::Behavior;
+  SplitStep step{.kind = SplitStep::Kind::kLiteral, .literal = "-"};
+  const auto pieces = [&](Behavior behavior, bool invert = false) {
+    step.behavior = behavior;
+    step.invert = invert;
+    return split_with({step}, "-a--b-");
+  };
+  EXPECT_EQ(pieces(Behavior::kIsolated), (Pieces{"-", "a", "-", "-", "b", "-"}));
+  EXPECT_EQ(pieces(Behavior::kRemoved), (Pieces{"a", "b"}));
+  EXPECT_EQ(pieces(Behavior::kRemoved, true), (Pieces{"-", "-", "-", "-"}));
+  EXPECT_EQ(pieces(Behavior::kMergedWithPrevious), (Pieces{"-", "a-", "-", "b-"}));
+  EXPECT_EQ(pieces(Behavior::kMergedWithNext), (Pieces{"-a", "-", "-b", "-"}));
+  EXPECT_EQ(pieces(Behavior::kContiguous), (Pieces{"-", "a", "--", "b", "-"}));
+}
+
+TEST(PreTokenizerTest, DigitsStandAloneOrTogether) {
+  SplitStep step{.kind = SplitStep::Kind::kDigits};
+  EXPECT_EQ(split_with({step}, "a12b"), (Pieces{"a", "1", "2", "b"}));
   step.join_digits = true;
-  PreTokenizer({{step}, false, false}).split("a12b", &list);
-  EXPECT_EQ(list.pieces, (Pieces{"12"}));
+  EXPECT_EQ(split_with({step}, "a12b"), (Pieces{"a", "12", "b"}));
 }
 
 TEST(PreTokenizerTest, EachPieceWithoutSpaceGetsOne) {
-  PreTokenizerRules rules;
-  rules.add_prefix_space = true;
-  rules.split_by_gpt2 = true;
-  rules.steps.emplace_back();
+  const SplitStep byte_level{
+      .kind = SplitStep::Kind::kByteLevel, .add_prefix_space = true, .split_by_gpt2 = true};
+  const std::vector<SplitStep> steps = {{.kind = SplitStep::Kind::kDigits}, byte_level};
+  EXPECT_EQ(split_with(steps, "a1 b"), (Pieces{" a", " 1", " b"}));
+  EXPECT_EQ(split_with(steps, ""), Pieces());
+}
+
+TEST(PreTokenizerTest, StepsAfterByteLevelSeeItsAlphabet) {
+  // The superscript two is the byte B2 of U+20B2 in that alphabet, and a digit.
+  const std::vector<SplitStep> steps = {{.kind = SplitStep::Kind::kByteLevel},
+                                        {.kind = SplitStep::Kind::kDigits}};
+  EXPECT_EQ(split_with(steps, "\u20B2"), (Pieces{"\xE2\x82", "\xB2"}));
+}
+
+TEST(PreTokenizerTest, MetaspaceMarksSpacesAndBeginnings) {
+  SplitStep step{.kind = SplitStep::Kind::kMetaspace, .literal = "_"};
+  EXPECT_EQ(split_with({step}, "a  b"), (Pieces{"_a", "_", "_b"}));
+  EXPECT_EQ(split_with({step}, " a"), (Pieces{"_a"}));
+  step.split = false;
+  EXPECT_EQ(split_with({step}, "a b"), (Pieces{"_a_b"}));
+  step.prefix = SplitStep::Prefix::kFirst;
   PieceList list;
-  PreTokenizer(rules).split("a1 b", &list);
-  EXPECT_EQ(list.pieces, (Pieces{" a", " 1", " b"}));
-  PreTokenizer(rules).split("", &list);
-  EXPECT_TRUE(list.pieces.empty());
+  EXPECT_TRUE(PreTokenizer({{step}}).split("a b", false, &list).ok());
+  EXPECT_EQ(list.pieces, (std::vector<std::string_view>{"a_b"}));
+}
+
+TEST(RegexTest, FindsWhatTheReferencesEngineFinds) {
+  const auto split_by_regex = [](std::string_view pattern, std::string_view text) {
+    auto regex = Regex::compile(pattern);
+    EXPECT_TRUE(regex) << regex.error().message();
+    return split_with({{.kind = SplitStep::Kind::kRegex, .regex = *regex}}, text);
+  };
+  EXPECT_EQ(split_by_regex(R"(\p{N}{3})", "1234\u0661\u0662"), (Pieces{"123", "4\u0661\u0662"}));
+  // Classes inside classes are one class; an empty match is a cut.
+  EXPECT_EQ(split_by_regex("[^(\\s|[.,])]+", "a,b c"), (Pieces{"a", ",", "b", " ", "c"}));
+  EXPECT_EQ(split_by_regex(R"((?=(?:\d{3})+(?!\d)))", "1234567"), (Pieces{"1", "234", "567"}));
+}
+
+TEST(RegexTest, RefusesWhatItWouldTakeForSomethingElse) {
+  for (const char* pattern : {"[a&&b]", "[a[^b]]", "(", "a{2,1}", "\\C", "[a"}) {
+    const auto regex = Regex::compile(pattern);
+    ASSERT_FALSE(regex) << pattern;
+    EXPECT_EQ(regex.error().code(), StatusCode::kBadModel);
+  }
+  EXPECT_FALSE(Regex::compile(std::string(10000, 'a')));
+}
+
+TEST(RegexTest, GivesUpOnATextThatTakesTooMuchWork) {
+  const auto regex = Regex::compile("(a+)+$");
+  ASSERT_TRUE(regex);
+  const std::string text = std::string(5000, 'a') + "b";
+  RegexSearch search(**regex, text);
+  const auto match = search.next();
+  ASSERT_FALSE(match);
+  EXPECT_EQ(match.error().code(), StatusCode::kInvalidArgument);
 }
 
 }  // namespace

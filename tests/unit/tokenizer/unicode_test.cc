@@ -9,12 +9,16 @@
 
 #include "base/utf8.h"
 #include "tokenizer/byte_alphabet.h"
-#include "tokenizer/nfc.h"
 #include "tokenizer/unicode_class.h"
+#include "tokenizer/unicode_form.h"
 #include "tokenizer/unicode_tables.h"
 
 namespace quire {
 namespace {
+
+TrustedText normalize_nfc(const TrustedText& text) {
+  return normalize_unicode(text, UnicodeForm::kNfc);
+}
 
 TEST(UnicodeClassTest, KnowsTheClassesOfKnownCharacters) {
   EXPECT_EQ(char_classes('A'), kClassUpper | kClassWord);

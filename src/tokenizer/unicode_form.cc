@@ -1,4 +1,4 @@
-#include "tokenizer/nfc.h"
+#include "tokenizer/unicode_form.h"
 
 #include <utf8proc.h>
 
@@ -27,6 +27,13 @@ bool is_opaque(char32_t c) {
   if (is_newer_letter) return true;
   const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
   return property->combining_class != 0 && (char_classes(c) & kClassOrderedMark) == 0;
+}
+
+// Characters whose compatibility decomposition is newer than the reference's data.
+bool is_newer_compatible(char32_t c) {
+  return c == 0x32FF || (c >= 0xA7F1 && c <= 0xA7F4) || c == 0xAB69 ||
+         (c >= 0x10781 && c <= 0x107BA) || (c >= 0x1E030 && c <= 0x1E06D) || c == 0x1F16C ||
+         (c >= 0x1FBF0 && c <= 0x1FBF9);
 }
 
 int combining_class(utf8proc_int32_t code_point) {
@@ -68,17 +75,19 @@ void sort_marks(std::vector<utf8proc_int32_t>* code_points) {
   write_back(code_points->size());
 }
 
-void append_decomposed(char32_t c, std::vector<utf8proc_int32_t>* out) {
-  if (is_opaque(c)) {
+void append_decomposed(char32_t c, bool compatible, std::vector<utf8proc_int32_t>* out) {
+  if (is_opaque(c) || (compatible && is_newer_compatible(c))) {
     out->push_back(static_cast<utf8proc_int32_t>(c));
     return;
   }
   std::array<utf8proc_int32_t, 32> parts = {};
   int boundary = 0;
+  const auto options =
+      static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0));
   const utf8proc_ssize_t count = utf8proc_decompose_char(
-      static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &boundary);
+      static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(), options, &boundary);
   QUIRE_CHECK(count >= 0 && static_cast<std::size_t>(count) <= parts.size(),
-              "a canonical decomposition is short");
+              "a decomposition is short");
   out->insert(out->end(), parts.begin(), parts.begin() + count);
 }
 
@@ -93,16 +102,26 @@ void append_composed(std::span<utf8proc_int32_t> code_points, std::string* out) 
   }
 }
 
-std::string normalize_piece(std::string_view text) {
+void append_plain(std::span<const utf8proc_int32_t> code_points, std::string* out) {
+  for (const utf8proc_int32_t c : code_points) append_utf8(static_cast<char32_t>(c), out);
+}
+
+std::string normalize_piece(std::string_view text, UnicodeForm form) {
+  const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
+  const bool composes = form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc;
   std::vector<utf8proc_int32_t> code_points;
   for (std::size_t at = 0; at < text.size();) {
     const DecodedCodePoint decoded = decode_utf8(text, at);
-    append_decomposed(decoded.code_point, &code_points);
+    append_decomposed(decoded.code_point, compatible, &code_points);
     at += decoded.length;
   }
   sort_marks(&code_points);
   std::string out;
   const std::span<utf8proc_int32_t> all = code_points;
+  if (!composes) {
+    append_plain(all, &out);
+    return out;
+  }
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= all.size(); ++i) {
     if (i < all.size() && !is_opaque(static_cast<char32_t>(all[i]))) continue;
@@ -112,78 +131,25 @@ std::string normalize_piece(std::string_view text) {
   return out;
 }
 
-// Copies ranges of a text, each byte with the trust it had.
-class TrustedCopier {
- public:
-  TrustedCopier(const TrustedText& source, TrustedText* out) : source_(source), out_(out) {}
-
-  void copy(std::size_t begin, std::size_t end) {
-    const std::string_view text = source_.text;
-    auto range = std::partition_point(source_.trusted.begin(),
-                                      source_.trusted.end(),
-                                      [begin](const ByteRange& r) { return r.end <= begin; });
-    while (begin < end) {
-      const bool none_left = range == source_.trusted.end();
-      const bool is_trusted = !none_left && range->begin <= begin;
-      const std::size_t change = none_left ? end : (is_trusted ? range->end : range->begin);
-      const std::size_t stop = std::min(end, change);
-      out_->append(text.substr(begin, stop - begin), is_trusted);
-      if (is_trusted) ++range;
-      begin = stop;
-    }
-  }
-
- private:
-  const TrustedText& source_;
-  TrustedText* out_;
-};
-
 }  // namespace
 
-bool TrustedText::is_trusted(std::size_t begin, std::size_t end) const {
-  const auto after = std::upper_bound(
-      trusted.begin(), trusted.end(), begin, [](std::size_t place, const ByteRange& range) {
-        return place < range.begin;
-      });
-  return after != trusted.begin() && end <= std::prev(after)->end;
-}
-
-TrustedText TrustedText::slice(std::size_t begin, std::size_t end) const {
-  TrustedText out;
-  TrustedCopier(*this, &out).copy(begin, end);
-  return out;
-}
-
-void TrustedText::append(std::string_view piece, bool is_trusted) {
-  if (piece.empty()) return;
-  const std::size_t begin = text.size();
-  text += piece;
-  if (!is_trusted) return;
-  if (!trusted.empty() && trusted.back().end == begin) {
-    trusted.back().end = text.size();
-  } else {
-    trusted.push_back({begin, text.size()});
-  }
-}
-
-TrustedText normalize_nfc(const TrustedText& source) {
+TrustedText normalize_unicode(const TrustedText& source, UnicodeForm form) {
   const std::string_view text = source.text;
   if (std::all_of(text.begin(), text.end(), is_ascii)) return source;
   // Neither does ASCII change by itself nor does a mark reach back past an ASCII character, so the
   // text falls into stretches of ASCII, copied, and pieces of one ASCII character and what follows.
   TrustedText out;
-  TrustedCopier copier(source, &out);
   std::size_t at = 0;
   while (at < text.size()) {
     std::size_t end = at;
     while (end < text.size() && is_ascii(text[end])) ++end;
     if (end < text.size() && end > at) --end;
-    copier.copy(at, end);
+    out.append_part(source, at, end);
     at = end;
     if (end < text.size()) ++end;
     while (end < text.size() && !is_ascii(text[end])) ++end;
     if (end > at)
-      out.append(normalize_piece(text.substr(at, end - at)), source.is_trusted(at, end));
+      out.append(normalize_piece(text.substr(at, end - at), form), source.is_trusted(at, end));
     at = end;
   }
   return out;

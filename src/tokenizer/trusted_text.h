@@ -24,10 +24,8 @@ struct TrustedText {
   [[nodiscard]] TrustedText slice(std::size_t begin, std::size_t end) const;
   // Appends a piece; a trusted one joins a trusted one before it.
   void append(std::string_view piece, bool is_trusted);
+  // Appends source[begin, end), each byte with the trust it had.
+  void append_part(const TrustedText& source, std::size_t begin, std::size_t end);
 };
-
-// Unicode normal form C of well-formed UTF-8, O(n log n) for any text. A character that was made
-// from any untrusted one is untrusted.
-TrustedText normalize_nfc(const TrustedText& source);
 
 }  // namespace quire

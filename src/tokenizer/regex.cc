@@ -1,0 +1,177 @@
+#include "tokenizer/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/check.h"
+#include "base/utf8.h"
+#include "tokenizer/unicode_class.h"
+
+namespace quire {
+namespace {
+
+constexpr std::size_t kMaxPatternBytes = 8192;
+// A match of a word takes some hundred steps; these bound what a hostile pair of pattern and text
+// can cost.
+constexpr std::uint32_t kMatchLimit = 1'000'000;
+constexpr std::uint32_t kDepthLimit = 10'000;
+constexpr std::uint32_t kHeapLimitKib = 65536;
+
+template <auto Free>
+struct Deleter {
+  template <typename T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+using CodePointer = std::unique_ptr<pcre2_code, Deleter<pcre2_code_free>>;
+using ContextPointer = std::unique_ptr<pcre2_match_context, Deleter<pcre2_match_context_free>>;
+using MatchPointer = std::unique_ptr<pcre2_match_data, Deleter<pcre2_match_data_free>>;
+
+PCRE2_SPTR bytes_of(std::string_view text) {
+  return reinterpret_cast<PCRE2_SPTR>(text.data());  // NOLINT: the library's character type
+}
+
+// tokenizer.json is written for Oniguruma, in which classes can hold classes: [a[bc]] is [abc].
+// Says the same without. Nothing for what cannot be said so: an excluded class inside, or &&.
+std::optional<std::string> without_inner_classes(std::string_view pattern) {
+  std::string flat;
+  int depth = 0;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
+    if (c == '\\') {
+      flat += pattern.substr(i, 2);
+      ++i;
+      continue;
+    }
+    if (depth > 0 && c == '&' && next == '&') return std::nullopt;
+    if (c == '[' && depth > 0 && next == '^') return std::nullopt;
+    if (c == '[' && depth > 0 && next == ':') {
+      const std::size_t end = pattern.find(":]", i);
+      if (end == std::string_view::npos) return std::nullopt;
+      flat += pattern.substr(i, end + 2 - i);
+      i = end + 1;
+      continue;
+    }
+    const bool is_inner = (c == '[' && depth > 0) || (c == ']' && depth > 1);
+    if (c == '[') ++depth;
+    if (c == ']' && depth > 0) --depth;
+    if (!is_inner) flat.push_back(c);
+  }
+  return flat;
+}
+
+// The text with an older ideograph in the place of each that is newer than PCRE2's Unicode and not
+// than the reference's: they are letters alike, and of equal length. Empty when there is none.
+std::string with_known_ideographs(std::string_view text) {
+  std::string known;
+  for (std::size_t at = text.find('\xF0'); at != std::string_view::npos;
+       at = text.find('\xF0', at + 1)) {
+    const char32_t c = decode_utf8(text, at).code_point;
+    const bool is_newer = (c >= 0x31350 && c <= 0x323AF) || (c >= 0x2EBF0 && c <= 0x2EE5D);
+    if (!is_newer) continue;
+    if (known.empty()) known = text;
+    known.replace(at, 4, "\U00020000");
+  }
+  return known;
+}
+
+}  // namespace
+
+struct Regex::Code {
+  CodePointer code;
+  ContextPointer context;
+};
+
+struct RegexSearch::State {
+  MatchPointer match;
+};
+
+Regex::Regex(std::unique_ptr<Code> code) : code_(std::move(code)) {}
+Regex::~Regex() = default;
+
+Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
+  const auto quoted = [pattern] { return "\"" + std::string(pattern.substr(0, 160)) + "\""; };
+  if (pattern.size() > kMaxPatternBytes) return bad_model("a regular expression is too long");
+  const std::optional<std::string> flat = without_inner_classes(pattern);
+  if (!flat) return bad_model("the regular expression " + quoted() + " is not supported");
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+  auto code = std::make_unique<Code>();
+  code->code.reset(
+      pcre2_compile(bytes_of(*flat), flat->size(), kOptions, &error, &offset, nullptr));
+  if (!code->code) {
+    std::array<PCRE2_UCHAR, 160> text = {};
+    pcre2_get_error_message(error, text.data(), text.size());
+    std::string reason;
+    for (const PCRE2_UCHAR c : text) {
+      if (c == 0) break;
+      reason.push_back(static_cast<char>(c));
+    }
+    return bad_model("the regular expression " + quoted() + " is wrong: " + reason);
+  }
+  // Where it is not to be had, matching is slower and no different.
+  pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE);
+  code->context.reset(pcre2_match_context_create(nullptr));
+  QUIRE_CHECK(code->context != nullptr, "memory for a match context");
+  pcre2_set_match_limit(code->context.get(), kMatchLimit);
+  pcre2_set_depth_limit(code->context.get(), kDepthLimit);
+  pcre2_set_heap_limit(code->context.get(), kHeapLimitKib);
+  return std::shared_ptr<const Regex>(std::make_shared<Regex>(std::move(code)));
+}
+
+RegexSearch::RegexSearch(const Regex& regex, std::string_view text)
+    : regex_(regex),
+      stand_in_(with_known_ideographs(text)),
+      text_(stand_in_.empty() ? text : std::string_view(stand_in_)),
+      state_(std::make_unique<State>()) {
+  state_->match.reset(pcre2_match_data_create(1, nullptr));
+  QUIRE_CHECK(state_->match != nullptr, "memory for a match");
+}
+
+RegexSearch::~RegexSearch() = default;
+
+Result<std::optional<ByteRange>> RegexSearch::next() {
+  while (at_ <= text_.size()) {
+    const auto run = [this](std::uint32_t options) {
+      return pcre2_match(regex_.code_->code.get(),
+                         bytes_of(text_),
+                         text_.size(),
+                         at_,
+                         PCRE2_NO_UTF_CHECK | options,
+                         state_->match.get(),
+                         regex_.code_->context.get());
+    };
+    int result = run(0);
+    if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = run(PCRE2_NO_JIT);
+    if (result == PCRE2_ERROR_NOMATCH) break;
+    if (result < 0) {
+      return invalid_argument(
+          "the tokenizer's regular expression needs too much work on this text");
+    }
+    const PCRE2_SIZE* place = pcre2_get_ovector_pointer(state_->match.get());
+    const ByteRange match{place[0], place[1]};
+    if (match.begin == match.end && last_end_ == match.end) {
+      const std::size_t length = classed_char_at(text_, match.end).length;
+      at_ = match.end + (length == 0 ? 1 : length);
+      continue;
+    }
+    at_ = match.end;
+    last_end_ = match.end;
+    return std::optional(match);
+  }
+  at_ = text_.size() + 1;
+  return std::optional<ByteRange>();
+}
+
+}  // namespace quire
