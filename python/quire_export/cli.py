@@ -12,6 +12,7 @@ from quire_export.options import (
     DTYPES,
     FORMATS,
     NANOCHAT_SOURCES,
+    ROUNDINGS,
     QUANTIZATIONS,
     ExportOptions,
 )
@@ -53,6 +54,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", metavar="PKG", required=True, help="package folder")
     parser.add_argument("--format", choices=FORMATS, default="onnx")
     parser.add_argument("--cache", choices=CACHES, default="paged")
+    _add_storage(parser)
+    parser.add_argument(
+        "--opset", type=int, default=20, metavar="N", help="ONNX opset (default 20)"
+    )
+    parser.add_argument("--max-seq-len", type=int, metavar="N", help="cut the context to N tokens")
+    _add_nanochat(parser)
+    parser.add_argument("--force", action="store_true", help="replace a package that is there")
+    parser.add_argument("--version", action="version", version=f"quire-export {__version__}")
+    return parser
+
+
+def _add_storage(parser: argparse.ArgumentParser) -> None:
+    """The options that say how weights are stored."""
     parser.add_argument(
         "--dtype",
         choices=DTYPES,
@@ -70,9 +84,27 @@ def _parser() -> argparse.ArgumentParser:
         help="activations beside 4- and 8-bit weights: 16 (default) or the faster, coarser 8",
     )
     parser.add_argument(
-        "--opset", type=int, default=20, metavar="N", help="ONNX opset (default 20)"
+        "--rounding",
+        choices=ROUNDINGS,
+        default="search",
+        help="int4: search each block's scale and minimum (default), or the nearest, faster",
     )
-    parser.add_argument("--max-seq-len", type=int, metavar="N", help="cut the context to N tokens")
+    parser.add_argument(
+        "--wide",
+        metavar="PATTERN",
+        action="append",
+        help="int4: store tensors of this name in 8 bits, * being anything; several may be given; "
+        "default: vocabulary tables, *.v_proj.weight and *.down_proj.weight",
+    )
+    parser.add_argument(
+        "--force-quality",
+        action="store_true",
+        help="keep a package whose perplexity rises by more than a quarter",
+    )
+
+
+def _add_nanochat(parser: argparse.ArgumentParser) -> None:
+    """The options that choose and complete a nanochat checkpoint."""
     parser.add_argument(
         "--source",
         dest="checkpoint",
@@ -87,9 +119,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X",
         help="nanochat of early March 2026: 15 or 20 (default: the one with less perplexity)",
     )
-    parser.add_argument("--force", action="store_true", help="replace a package that is there")
-    parser.add_argument("--version", action="version", version=f"quire-export {__version__}")
-    return parser
 
 
 def _notice(line: str) -> None:
@@ -103,6 +132,9 @@ def _run(arguments: argparse.Namespace) -> None:
         dtype=arguments.dtype,
         quantize=arguments.quantize,
         activation_bits=arguments.activation_bits,
+        rounding=arguments.rounding,
+        wide=None if arguments.wide is None else tuple(arguments.wide),
+        force_quality=arguments.force_quality,
         opset=arguments.opset,
         max_seq_len=arguments.max_seq_len,
         source=arguments.checkpoint,
@@ -125,6 +157,13 @@ def _run(arguments: argparse.Namespace) -> None:
         print(
             f"storage against unquantized source: logits within {report.loss.max_abs:.3g}, "
             f"top-1 agreement {report.loss.agreement:.2%}"
+        )
+    if report.quality is not None:
+        quality = report.quality
+        print(
+            f"perplexity of {quality.num_tokens} tokens of prose: {quality.source_perplexity:.4g} "
+            f"unquantized, {quality.stored_perplexity:.4g} stored ({quality.rise - 1:+.2%}), "
+            f"top-1 agreement {quality.agreement:.2%}"
         )
 
 

@@ -23,8 +23,9 @@ from quire_export.operators import CausalModel, Matrix, Tensors
 from quire_export.options import ExportOptions, check_destination
 from quire_export.package import file_entries, staged_folder, write_json
 from quire_export.progress import Progress
+from quire_export.quality import Quality, check_quality, compare, predictions, windows_of
 from quire_export.source import Reference, Source, read_json
-from quire_export.store import crop, store_all
+from quire_export.store import WIDE, Storage, crop, store_all
 from quire_export.torchscript import SCRIPT_FILE, write_script
 from quire_export.verify import Difference, Written, check_graph, difference, measure_tolerance
 from quire_export.weights import StoredMatrix
@@ -34,7 +35,11 @@ _BACKENDS = {GRAPH_FILE: "onnx", SCRIPT_FILE: "torchscript"}
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export found out; `loss` compares with the unquantized source where that is lossy."""
+    """What an export found out.
+
+    `loss` and `quality` compare with the unquantized source where the storage is lossy, `quality`
+    on prose and only with a tokenizer.
+    """
 
     package: Path
     name: str
@@ -42,6 +47,7 @@ class ExportReport:
     graph_difference: Difference
     tolerance: dict[str, float]
     loss: Difference | None
+    quality: Quality | None = None
 
 
 def export_model(
@@ -71,8 +77,13 @@ def _export(
     progress.step("reading the source")
     loaded = _load(source, options, progress)
     loaded = crop(loaded, options.max_seq_len, options.notice)
-    quantize = _quantization(options)
-    tensors = store_all(loaded, quantize, options.dtype, progress)
+    storage = Storage(
+        quantize=options.quantize if options.quantize in ("int8", "int4") else "none",
+        dtype=options.dtype,
+        rounding=options.rounding,
+        wide=WIDE if options.wide is None else options.wide,
+    )
+    tensors = store_all(loaded, storage, progress)
     num_bytes = sum(_num_bytes(tensor) for tensor in tensors.values())
     with staged_folder(destination, options.force, num_bytes) as folder:
         progress.step("writing the graph")
@@ -80,13 +91,19 @@ def _export(
         schemes = _schemes(decoder)
         graphs = _write_graphs(decoder, options, folder)
         loaded.write_tokenizer(folder)
-        lossy = quantize != "none" or options.dtype != "fp32" or not loaded.exact
+        lossy = storage.quantize != "none" or options.dtype != "fp32" or not loaded.exact
         staged = _Staged(folder, graphs, loaded, tensors, lossy)
         checked = _check(staged, options, progress)
         _write_info(staged, schemes, options, checked)
         size = sum(path.stat().st_size for path in folder.iterdir())
     return ExportReport(
-        destination, loaded.name, size, checked.graph, checked.tolerance, checked.loss
+        destination,
+        loaded.name,
+        size,
+        checked.graph,
+        checked.tolerance,
+        checked.loss,
+        checked.quality,
     )
 
 
@@ -126,11 +143,6 @@ def _load(source: str | Path, options: ExportOptions, progress: Progress) -> Sou
     return load_folder(fetch_folder(str(source), options.notice), progress)
 
 
-def _quantization(options: ExportOptions) -> str:
-    """What to do with tensors that came unquantized."""
-    return options.quantize if options.quantize in ("int8", "int4") else "none"
-
-
 def _num_bytes(tensor: StoredMatrix | torch.Tensor) -> int:
     if isinstance(tensor, torch.Tensor):
         return tensor.nbytes
@@ -163,6 +175,7 @@ class _Checked:
     graph: Difference
     tolerance: dict[str, float]
     loss: Difference | None
+    quality: Quality | None
     special_ids: dict[str, object]
     control_ids: list[int]
 
@@ -180,7 +193,12 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
     prompts = prompt_ids(source, tokenizer, special_ids["bos"], chats)
     progress.step("loading the source model")
     model = source.reference(source.spec)
-    loss = _use_stored(model, staged, prompts) if staged.lossy else None
+    loss = quality = None
+    if staged.lossy:
+        windows = windows_of(tokenizer, special_ids["bos"], source.spec.max_seq_len)
+        loss, quality = _use_stored(model, staged, prompts, windows)
+        if quality is not None:
+            check_quality(quality, source.spec.vocab_size, options.force_quality)
     progress.step("asking the source model")
     answers = answer(model, prompts, source.spec, special_ids["eos"], progress)
     del model
@@ -200,7 +218,7 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
         },
     )
     control = tokenizer.control_ids if tokenizer else []
-    return _Checked(found, tolerance, loss, special_ids, control)
+    return _Checked(found, tolerance, loss, quality, special_ids, control)
 
 
 def _complete_special_ids(
@@ -222,14 +240,17 @@ def _complete_special_ids(
 
 @torch.inference_mode()
 def _use_stored(
-    model: Reference, staged: "_Staged", prompts: list[tuple[str, list[int]]]
-) -> Difference:
-    """Puts the stored weights into `model`; returns what that costs on the prompts."""
+    model: Reference,
+    staged: "_Staged",
+    prompts: list[tuple[str, list[int]]],
+    windows: list[list[int]],
+) -> tuple[Difference, Quality | None]:
+    """Puts the stored weights into `model`; returns what that costs on prompts and prose."""
 
     def run() -> list[np.ndarray]:
         return [model(input_ids=torch.tensor([ids])).logits[0].numpy() for _, ids in prompts]
 
-    before = run()
+    before, predicted = run(), predictions(model, windows)
     parameters = dict(model.named_parameters())
     matrices = {
         name: tensor.dequantize()
@@ -238,7 +259,7 @@ def _use_stored(
     }
     for name, values in staged.source.restore(matrices).items():
         parameters[name].copy_(values)
-    return difference(run(), before)
+    return difference(run(), before), compare(predicted, predictions(model, windows))
 
 
 def _write_info(

@@ -11,6 +11,7 @@ QUANTIZATIONS = ("keep", "none", "int8", "int4")
 FORMATS = ("onnx", "torchscript", "both")
 CACHES = ("paged", "explicit", "none")
 ACTIVATION_BITS = (8, 16)
+ROUNDINGS = ("search", "nearest")
 NANOCHAT_SOURCES = ("base", "mid", "sft", "rl")
 # Below 18 torch's exporter emits through a converter; above 23 this exporter is untested.
 MIN_OPSET, MAX_OPSET = 18, 23
@@ -21,6 +22,9 @@ class ExportOptions:
     """Settings of one export. `quantize` None means: keep for a GGUF file, none otherwise.
 
     `activation_bits` is how finely the engine quantizes what meets 4- and 8-bit weights.
+    `rounding` is how int4 chooses a block's scale and minimum. `wide` are patterns of tensor names
+    that int4 stores in 8 bits (None: store.WIDE). `force_quality` lets a package pass that lost
+    more than quality.MAX_RISE.
     """
 
     format: str = "onnx"
@@ -28,6 +32,9 @@ class ExportOptions:
     dtype: str = "fp32"
     quantize: str | None = None
     activation_bits: int = 16
+    rounding: str = "search"
+    wide: tuple[str, ...] | None = None
+    force_quality: bool = False
     opset: int = 20
     max_seq_len: int | None = None
     source: str | None = None
@@ -44,6 +51,7 @@ class ExportOptions:
         _choice("--dtype", self.dtype, DTYPES)
         if self.quantize is not None:
             _choice("--quantize", self.quantize, QUANTIZATIONS)
+        _choice("--rounding", self.rounding, ROUNDINGS)
         if self.activation_bits not in ACTIVATION_BITS:
             raise UsageError(f"--activation-bits {self.activation_bits} is unknown; choose 8 or 16")
         if self.source is not None:

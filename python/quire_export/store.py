@@ -1,7 +1,8 @@
 """Decides how each tensor of a source is stored in the package."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 import torch
 
@@ -11,8 +12,15 @@ from quire_export.progress import Progress
 from quire_export.source import Source
 from quire_export.weights import StoredMatrix, store_int4, store_int8, store_plain
 
-# Tables with a row a token: too sensitive for 4 bits, and read by row.
-_VOCABULARY_TABLES = ("model.embed_tokens.weight", "lm_head.weight", "transformer.wte.weight")
+# What int4 stores in 8 bits all the same: tables with a row a token, and the matrices that gave
+# back most perplexity for their size (docs/adr/0009-quantization.md has the figures).
+WIDE = (
+    "model.embed_tokens.weight",
+    "transformer.wte.weight",
+    "lm_head.weight",
+    "*.self_attn.v_proj.weight",
+    "*.mlp.down_proj.weight",
+)
 # Read by row and small: not worth a single bit.
 _NEVER_QUANTIZED = "model.embed_positions.weight"
 
@@ -47,10 +55,23 @@ def crop(source: Source, max_seq_len: int | None, notice: Callable[[str], None])
     return replace(source, spec=replace(source.spec, max_seq_len=max_seq_len, ropes=ropes))
 
 
-def store_all(source: Source, quantize: str, dtype: str, progress: Progress) -> Tensors:
+@dataclass(frozen=True)
+class Storage:
+    """How matrices are stored: `quantize` none, int8 or int4, `dtype` where it is none.
+
+    int4 stores tensors that match a pattern of `wide` in 8 bits, and rounds as `rounding` says.
+    """
+
+    quantize: str = "none"
+    dtype: str = "fp32"
+    rounding: str = "search"
+    wide: tuple[str, ...] = WIDE
+
+
+def store_all(source: Source, storage: Storage, progress: Progress) -> Tensors:
     """Every tensor as it goes into the package: matrices stored, norms and biases float32.
 
-    `quantize` is none, int8 or int4; matrices that came quantized are kept under none.
+    Matrices that came quantized are kept as they are.
     """
     tensors: Tensors = {}
     items = source.tensors.items()
@@ -61,17 +82,13 @@ def store_all(source: Source, quantize: str, dtype: str, progress: Progress) -> 
             tensors[name] = tensor
         else:
             plain = name in source.plain_tensors
-            tensors[name] = (
-                store_plain(tensor, "fp32") if plain else _store(name, tensor, quantize, dtype)
-            )
+            tensors[name] = store_plain(tensor, "fp32") if plain else _store(name, tensor, storage)
     return tensors
 
 
-def _store(name: str, values: torch.Tensor, quantize: str, dtype: str) -> StoredMatrix:
-    if name == _NEVER_QUANTIZED:
-        return store_plain(values, dtype)
-    if quantize == "int8" or (quantize == "int4" and name in _VOCABULARY_TABLES):
+def _store(name: str, values: torch.Tensor, storage: Storage) -> StoredMatrix:
+    if name == _NEVER_QUANTIZED or storage.quantize == "none":
+        return store_plain(values, storage.dtype)
+    if storage.quantize == "int8" or any(fnmatchcase(name, pattern) for pattern in storage.wide):
         return store_int8(values)
-    if quantize == "int4":
-        return store_int4(values)
-    return store_plain(values, dtype)
+    return store_int4(values, storage.rounding == "search")

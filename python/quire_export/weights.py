@@ -8,6 +8,8 @@ import torch
 from quire_export.errors import ExportError
 
 BLOCK = 32
+# Rows that are searched at a time: bounds the memory of large matrices.
+_SEARCHED_ROWS = 128
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -99,29 +101,102 @@ def store_int8(values: torch.Tensor) -> StoredMatrix:
     """Values [N, K] as scale * q, q in -127..127, to nearest, one float16 scale a block."""
     blocks = _blocks(values)
     scale = _finite16(blocks.abs().amax(dim=-1) / 127.0)
+    return StoredMatrix("int8", values.shape[1], _eight_bits(blocks, scale), scale)
+
+
+def _eight_bits(blocks: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Nearest q of blocks [N, Kb, 32] under float16 scales; int8."""
     divisor = scale.float().unsqueeze(-1)
-    q = torch.where(divisor > 0, blocks / divisor, torch.zeros(())).round().clamp(-127, 127)
-    return StoredMatrix("int8", values.shape[1], q.to(torch.int8), scale)
+    q = torch.where(divisor > 0, blocks / divisor, torch.zeros(()))
+    return q.round().clamp(-127, 127).to(torch.int8)
 
 
-def store_int4(values: torch.Tensor) -> StoredMatrix:
-    """Values [N, K] as scale * q + minimum, q in 0..15, to nearest, float16 scale and minimum."""
+def store_int4(values: torch.Tensor, search: bool = False) -> StoredMatrix:
+    """Values [N, K] as scale * q + minimum, q in 0..15, float16 scale and minimum a block.
+
+    To nearest between the block's least and largest value; with `search`, between the bounds that
+    cost the least (see _search).
+    """
     blocks, columns = _blocks(values), values.shape[1]
     tail = columns % BLOCK
+    real = torch.ones(BLOCK)
     if tail:
         # The padding must not stretch the last block's range: repeat a real value there.
         blocks[:, -1, tail:] = blocks[:, -1, :1]
-    low = blocks.amin(dim=-1)
-    minimum = _finite16(low)
-    scale = _finite16((blocks.amax(dim=-1) - minimum.float()).clamp(min=0) / 15.0)
-    divisor = scale.float().unsqueeze(-1)
-    shifted = blocks - minimum.float().unsqueeze(-1)
-    q = torch.where(divisor > 0, shifted / divisor, torch.zeros(())).round().clamp(0, 15)
+        real = torch.ones(blocks.shape[1], BLOCK)
+        real[-1, tail:] = 0.0
+    scale, minimum = _range(blocks)
+    if search:
+        parts = [
+            _search(part, real, s, m)
+            for part, s, m in zip(
+                blocks.split(_SEARCHED_ROWS),
+                scale.split(_SEARCHED_ROWS),
+                minimum.split(_SEARCHED_ROWS),
+                strict=True,
+            )
+        ]
+        scale, minimum = (torch.cat(part) for part in zip(*parts, strict=True))
+    q = _four_bits(blocks, scale, minimum)
     if tail:
         q[:, -1, tail:] = 0
     q8 = q.to(torch.uint8)
     packed = q8[..., :16] | (q8[..., 16:] << 4)
     return StoredMatrix("int4", columns, packed.contiguous(), scale, minimum)
+
+
+def _range(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale and minimum that span each block; float16 [N, Kb]."""
+    minimum = _finite16(blocks.amin(dim=-1))
+    scale = _finite16((blocks.amax(dim=-1) - minimum.float()).clamp(min=0) / 15.0)
+    return scale, minimum
+
+
+def _four_bits(
+    blocks: torch.Tensor, scale: torch.Tensor, minimum: torch.Tensor
+) -> torch.Tensor:
+    """Nearest q of blocks [N, Kb, 32]; float32."""
+    divisor = scale.float().unsqueeze(-1)
+    shifted = blocks - minimum.float().unsqueeze(-1)
+    return torch.where(divisor > 0, shifted / divisor, torch.zeros(())).round().clamp(0, 15)
+
+
+def _search(
+    blocks: torch.Tensor, real: torch.Tensor, scale: torch.Tensor, minimum: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale and minimum, float16 [N, Kb], of the least weighted squared error found.
+
+    Each of several steps, finer and coarser than the one that spans the block, gives integers; the
+    scale and minimum that fit those best (linear least squares) are tried, rounded to float16. An
+    element weighs the more the larger it is, as K-quants have it: |x| + the block's root mean square.
+    """
+    weight = (blocks.abs() + blocks.square().mean(dim=-1, keepdim=True).sqrt()) * real
+    low = blocks.amin(dim=-1, keepdim=True)
+    spread = (blocks.amax(dim=-1, keepdim=True) - low).clamp(min=1e-30)
+    total = weight.sum(dim=-1)
+    sum_x = (weight * blocks).sum(dim=-1)
+
+    def cost(s: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
+        made = s.float().unsqueeze(-1) * _four_bits(blocks, s, m) + m.float().unsqueeze(-1)
+        return (weight * (made - blocks).square()).sum(dim=-1)
+
+    least = cost(scale, minimum)
+    for levels in (13.8, 14.2, 14.6, 15.0, 15.4, 15.8, 16.2):
+        q = ((blocks - low) * (levels / spread)).round().clamp(0, 15)
+        weighted = weight * q
+        sum_q, sum_qq = weighted.sum(dim=-1), (weighted * q).sum(dim=-1)
+        sum_qx = (weighted * blocks).sum(dim=-1)
+        spread_q = total * sum_qq - sum_q.square()
+        fit = (total * sum_qx - sum_q * sum_x) / spread_q
+        offset = (sum_qq * sum_x - sum_q * sum_qx) / spread_q
+        tried = fit.to(torch.float16), offset.to(torch.float16)
+        found = cost(*tried)
+        # A comparison with a NaN (a block of one value has no fit) is false.
+        better = (found < least) & (fit > 0)
+        least = torch.where(better, found, least)
+        scale = torch.where(better, tried[0], scale)
+        minimum = torch.where(better, tried[1], minimum)
+    return scale, minimum
 
 
 def _blocks(values: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from quire_export.operators import StepInputs
 from quire_export.plain import PlainOperators
 from quire_export.progress import Progress
 from quire_export.rope import rope_tables
-from quire_export.store import store_all
+from quire_export.store import Storage, store_all
 from quire_export.weights import StoredMatrix, stack_rows, store_int4, store_int8, store_plain
 from test_folder_export import SHAPES
 from tiny_models import make_tiny_llama, random_llama
@@ -134,7 +134,7 @@ def test_eager_decoder_equals_transformers(shape: str, tmp_path: Path) -> None:
     """The one definition of the decoder, run in plain torch."""
     folder = make_tiny_llama(tmp_path / "source", **SHAPES[shape])
     source = load_folder(folder, Progress(enabled=False))
-    decoder = Decoder(source.spec, store_all(source, "none", "fp32", Progress(enabled=False)))
+    decoder = Decoder(source.spec, store_all(source, Storage(), Progress(enabled=False)))
     ids = torch.arange(90) * 7 % 301
     with torch.no_grad():
         ours = decoder(StepInputs(ids[None]), PlainOperators(torch.arange(90)[None]))[0]
