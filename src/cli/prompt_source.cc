@@ -50,10 +50,16 @@ Result<std::vector<ChatMessage>> parse_messages(const nlohmann::json& messages) 
     QUIRE_ASSIGN(const JsonObject message, JsonObject::of(item, "a message"));
     ChatMessage chat;
     QUIRE_ASSIGN(chat.role, message.string("role"));
-    QUIRE_ASSIGN(chat.content, message.string_or("content", ""));
     nlohmann::json extra = item;
     extra.erase("role");
-    extra.erase("content");
+    // A content of parts, or none beside tool calls: the template knows what to make of it.
+    const bool has_text = !message.has("content") || item["content"].is_string();
+    if (has_text) {
+      QUIRE_ASSIGN(chat.content, message.string_or("content", ""));
+      extra.erase("content");
+    } else if (!item["content"].is_array() && !item["content"].is_null()) {
+      return invalid_argument("the content of a message must be a string or a list of parts");
+    }
     if (!extra.empty()) chat.extra_json = extra.dump();
     parsed.push_back(std::move(chat));
   }
