@@ -264,11 +264,21 @@ class Pair:
         self.special_ids = {t["id"] for t in self.added if t["special"]}
 
     def ask(self, requests, *mode):
-        lines = "".join(json.dumps(request) + "\n" for request in requests)
-        done = subprocess.run(
-            [self.driver, self.folder, *mode], input=lines, capture_output=True, text=True, check=True
-        )
-        return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+        return ask(self.driver, self.folder, requests, *mode)
+
+
+def ask(driver, folder, requests, *mode):
+    """What our tokenizer of a folder answers to each request."""
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
+    done = subprocess.run(
+        [driver, folder, *mode], input=lines, capture_output=True, text=True, check=True
+    )
+    return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+
+
+@pytest.fixture(scope="session")
+def ask_driver():
+    return ask
 
 
 @pytest.fixture(scope="session")
