@@ -20,6 +20,9 @@ WIDE = (
     "lm_head.weight",
     "*.self_attn.v_proj.weight",
     "*.mlp.down_proj.weight",
+    "value_embeds.*.weight",
+    "*.attn.c_v.weight",
+    "*.mlp.c_proj.weight",
 )
 # Read by row and small: not worth a single bit.
 _NEVER_QUANTIZED = "model.embed_positions.weight"

@@ -41,6 +41,7 @@ struct Llm::Impl {
   std::unique_ptr<Tokenizer> tokenizer;
   Engine engine;
   std::optional<ChatFormat> chat_format;
+  std::vector<TokenId> text_prefix;  // before plain texts, where the tokenizer itself adds nothing
   SamplingParams recommended;
   std::optional<int> recommended_max_tokens;
 };
@@ -136,6 +137,7 @@ Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& 
                                      std::move(tokenizer),
                                      merged(package.eos_ids, defaults.eos_ids),
                                      std::move(tool));
+  QUIRE_ASSIGN(impl->text_prefix, load_text_prefix(folder, impl->tokenizer.get()));
   impl->chat_format = std::move(chat_format);
   impl->recommended = std::move(defaults.params);
   impl->recommended_max_tokens = defaults.max_tokens;
@@ -162,6 +164,7 @@ Result<std::vector<TokenId>> Llm::tokenize(const Prompt& prompt) const {
   if (const auto* text = std::get_if<std::string>(&prompt)) {
     // What the reference puts around every text, a beginning-of-sequence id for most.
     QUIRE_ASSIGN(std::vector<TokenId> ids, impl_->tokenizer->encode_special(""));
+    if (ids.empty()) ids = impl_->text_prefix;
     QUIRE_ASSIGN(const std::vector<TokenId> text_ids, impl_->tokenizer->encode(*text));
     ids.insert(ids.end(), text_ids.begin(), text_ids.end());
     return ids;

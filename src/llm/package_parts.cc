@@ -73,6 +73,17 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::
   return load_tokenizer(folder);
 }
 
+Result<std::vector<TokenId>> load_text_prefix(const std::filesystem::path& folder,
+                                              const Tokenizer* tokenizer) {
+  const std::filesystem::path path = folder / "tokenizer_config.json";
+  if (tokenizer == nullptr || !is_there(path)) return std::vector<TokenId>();
+  QUIRE_ASSIGN(const nlohmann::json config, read_json_file(path, kMaxConfigBytes));
+  const bool adds_bos =
+      config.is_object() && config.value("add_bos_token", nlohmann::json()) == true;
+  if (!adds_bos) return std::vector<TokenId>();
+  return tokenizer->encode_special(token_text(config, "bos_token"));
+}
+
 Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder) {
   nlohmann::json config = nlohmann::json::object();
   if (is_there(folder / "tokenizer_config.json")) {

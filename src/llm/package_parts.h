@@ -29,6 +29,11 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::
 // Empty when it has neither.
 Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder);
 
+// The beginning-of-sequence id that belongs before every plain text where tokenizer_config.json
+// says add_bos_token; else empty.
+Result<std::vector<TokenId>> load_text_prefix(const std::filesystem::path& folder,
+                                              const Tokenizer* tokenizer);
+
 // Sampling parameters that generation_config.json recommends, and the ids it ends a text at.
 struct GenerationDefaults {
   SamplingParams params;

@@ -16,7 +16,8 @@ def shell_blocks(name: str) -> list[tuple[str, str]]:
     return [(f"{name}-{index}", block) for index, block in enumerate(blocks)]
 
 
-BLOCKS = shell_blocks("README.md") + shell_blocks("docs/guide.md")
+PAGES = ("README.md", "docs/guide.md", "docs/nanochat.md")
+BLOCKS = [block for page in PAGES for block in shell_blocks(page)]
 
 
 @pytest.mark.parametrize("block", [block for _, block in BLOCKS], ids=[name for name, _ in BLOCKS])
