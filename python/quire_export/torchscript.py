@@ -7,7 +7,9 @@ values); none: (input_ids, position_offset) -> logits.
 """
 
 import contextlib
+import io
 import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,9 @@ from quire_export.plain import PlainOperators
 from quire_export.torchscript_ops import LIBRARY
 
 SCRIPT_FILE = "model.pt"
+# Bytes of a zip archive's record ahead of its name, and of an extra field ahead of its content.
+_ZIP_HEADER, _ZIP_EXTRA = 30, 4
+_ALIGNMENT = 64
 _ops = getattr(torch.ops, LIBRARY.ns)
 
 
@@ -202,4 +207,22 @@ def write_script(model: CausalModel, cache: str, activation_bits: int, folder: P
         traced = torch.jit.trace(
             kind(model, activation_bits).eval(), inputs, check_trace=False, strict=False
         )
-        torch.jit.save(traced, str(folder / SCRIPT_FILE))
+        traced_file = io.BytesIO()
+        torch.jit.save(traced, traced_file)
+    _write_without_traces(traced_file, folder / SCRIPT_FILE)
+
+
+def _write_without_traces(saved: io.BytesIO, path: Path) -> None:
+    """Copies an archive but for its debug records, which name files of this machine.
+
+    Every record begins at a multiple of 64 bytes, as LibTorch writes them.
+    """
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
+        for record in old.infolist():
+            if record.filename.endswith(".debug_pkl"):
+                continue
+            entry = zipfile.ZipInfo(record.filename)
+            begin = new.fp.tell() + _ZIP_HEADER + len(record.filename) + _ZIP_EXTRA
+            padding = -begin % _ALIGNMENT
+            entry.extra = b"FB" + padding.to_bytes(2, "little") + b"\0" * padding
+            new.writestr(entry, old.read(record))
