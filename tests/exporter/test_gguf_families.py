@@ -60,6 +60,16 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
+def gguf_name(architecture: str, name: str) -> str:
+    """The GGUF name of a Hugging Face tensor."""
+    stem, suffix = name.rsplit(".", 1)
+    if stem in _WHOLE:
+        return f"{_WHOLE[stem]}.{suffix}"
+    layer, inner = stem.removeprefix("model.layers.").split(".", 1)
+    names = _GEMMA if architecture.startswith("gemma") else _LAYER
+    return f"blk.{layer}.{names[inner]}.{suffix}"
+
+
 def write_metadata(writer: GGUFWriter, architecture: str, model: PreTrainedModel) -> None:
     """The keys of the converter."""
     config = model.config
@@ -84,17 +94,11 @@ def write_metadata(writer: GGUFWriter, architecture: str, model: PreTrainedModel
 
 def write_gguf(path: Path, architecture: str, model: PreTrainedModel, kind: str) -> None:
     """The model; matrices of type `kind`, whose values `model` then has as well."""
-    names = _GEMMA if architecture.startswith("gemma") else _LAYER
     chosen, rng = GGMLQuantizationType[kind], np.random.default_rng(5)
     writer = GGUFWriter(str(path), architecture)
     write_metadata(writer, architecture, model)
     for name, parameter in model.named_parameters():
-        stem, suffix = name.rsplit(".", 1)
-        if stem in _WHOLE:
-            target = f"{_WHOLE[stem]}.{suffix}"
-        else:
-            layer, inner = stem.removeprefix("model.layers.").split(".", 1)
-            target = f"blk.{layer}.{names[inner]}.{suffix}"
+        target = gguf_name(architecture, name)
         values = parameter.detach().float().numpy()
         if values.ndim == 1:
             is_gemma_norm = architecture.startswith("gemma") and "norm" in target
