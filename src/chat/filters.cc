@@ -37,22 +37,34 @@ Result<Value> length(const Value& value, const CallArguments& arguments, Runtime
   return Value::integer(count);
 }
 
+// json.dumps' separators: (between items, after keys).
+Status read_separators(const CallArguments& arguments, JsonStyle* style) {
+  const Value* given = arguments.find(2, "separators");
+  if (given == nullptr || given->is(Kind::kNone)) return ok_status();
+  const bool is_pair = given->is(Kind::kList) && given->as_list().items.size() == 2 &&
+                       given->as_list().items[0].is(Kind::kText) &&
+                       given->as_list().items[1].is(Kind::kText);
+  if (!is_pair) return invalid_argument("tojson: separators must be two strings");
+  style->item_separator = given->as_list().items[0].as_text().bytes;
+  style->key_separator = given->as_list().items[1].as_text().bytes;
+  return ok_status();
+}
+
 // transformers' tojson, which is json.dumps and not Jinja's HTML-safe filter.
 Result<Value> tojson(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   QUIRE_TRY(arguments.check("tojson", 0, {"ensure_ascii", "indent", "separators", "sort_keys"}));
-  const Value* separators = arguments.find(2, "separators");
-  if (flag_argument(arguments, 0, "ensure_ascii", false) ||
-      (separators != nullptr && !separators->is(Kind::kNone))) {
-    return invalid_argument("tojson supports only its arguments indent and sort_keys");
-  }
+  JsonStyle style;
+  style.ascii = flag_argument(arguments, 0, "ensure_ascii", false);
   const Value* indent = arguments.find(1, "indent");
-  std::int64_t width = -1;
   if (indent != nullptr && !indent->is(Kind::kNone)) {
-    QUIRE_ASSIGN(width, integer_argument(arguments, 1, "indent", -1));
+    QUIRE_ASSIGN(const std::int64_t width, integer_argument(arguments, 1, "indent", -1));
     if (width < 0 || width > 16) return invalid_argument("tojson: indent must be from 0 to 16");
+    style.indent = static_cast<int>(width);
+    style.item_separator = ",";
   }
-  const bool sort_keys = flag_argument(arguments, 3, "sort_keys", false);
-  QUIRE_ASSIGN(Text text, to_json(value, static_cast<int>(width), sort_keys, &runtime->budget));
+  QUIRE_TRY(read_separators(arguments, &style));
+  style.sort_keys = flag_argument(arguments, 3, "sort_keys", false);
+  QUIRE_ASSIGN(Text text, to_json(value, style, &runtime->budget));
   QUIRE_TRY(runtime->budget.make_text(text.size()));
   return Value::text(std::move(text));
 }

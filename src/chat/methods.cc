@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -211,6 +212,60 @@ Value classify(const Text& self, std::string_view name) {
                         change_case(self, other).bytes != self.bytes);
 }
 
+// The argument that a replacement field names: by place, by number or by keyword.
+Result<const Value*> field_argument(std::string_view field,
+                                    const CallArguments& arguments,
+                                    std::size_t* next_place) {
+  const bool is_number =
+      !field.empty() && field.find_first_not_of("0123456789") == std::string_view::npos;
+  if (field.empty() || is_number) {
+    std::size_t place = *next_place;
+    if (is_number) {
+      std::from_chars(field.data(), field.data() + field.size(), place);
+    } else {
+      ++*next_place;
+    }
+    if (place < arguments.positional.size()) return &arguments.positional[place];
+    return invalid_argument("format has no argument for a field");
+  }
+  for (const auto& [name, value] : arguments.keywords) {
+    if (name == field) return &value;
+  }
+  return invalid_argument("format has no argument for {" + std::string(field.substr(0, 32)) +
+                          "}; only plain fields are supported");
+}
+
+// str.format with plain fields: {}, {0} and {name}; {{ and }} stand for braces.
+Result<Value> format_method(const Text& self, const CallArguments& arguments, Budget* budget) {
+  Text out;
+  std::size_t next_place = 0;
+  for (std::size_t at = 0; at < self.size();) {
+    const char c = self.bytes[at];
+    const char next = at + 1 < self.size() ? self.bytes[at + 1] : '\0';
+    if (c != '{' && c != '}') {
+      const std::size_t end = std::min(self.bytes.find_first_of("{}", at), self.size());
+      out.append(self.slice(at, end));
+      at = end;
+    } else if (c == next) {
+      out.append(self.slice(at, at + 1));
+      at += 2;
+    } else {
+      const std::size_t end = self.bytes.find('}', at);
+      if (c == '}' || end == std::string::npos) {
+        return invalid_argument("format: a brace stands alone");
+      }
+      const std::string_view field = std::string_view(self.bytes).substr(at + 1, end - at - 1);
+      QUIRE_ASSIGN(const Value* argument, field_argument(field, arguments, &next_place));
+      QUIRE_ASSIGN(const Text text, to_text(*argument, budget));
+      out.append(text);
+      at = end + 1;
+    }
+    QUIRE_TRY(budget->check_text(out.size()));
+  }
+  QUIRE_TRY(budget->spend_text(out.size()));
+  return Value::text(std::move(out));
+}
+
 Result<Value> call_text_method(const Text& self,
                                const std::string& name,
                                const CallArguments& arguments,
@@ -237,6 +292,7 @@ Result<Value> call_text_method(const Text& self,
   if (name == "removeprefix" || name == "removesuffix") {
     return remove_affix(self, name == "removeprefix", arguments);
   }
+  if (name == "format") return format_method(self, arguments, budget);
   QUIRE_TRY(arguments.check(name, 0, {}));
   if (name == "upper") return Value::text(change_case(self, LetterCase::kUpper));
   if (name == "lower") return Value::text(change_case(self, LetterCase::kLower));

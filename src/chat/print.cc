@@ -138,8 +138,7 @@ Status append_repr(const Value& value, Budget* budget, Text* out) {
 // Writes JSON as Python's json.dumps does.
 class JsonWriter {
  public:
-  JsonWriter(int indent, bool sort_keys, Budget* budget)
-      : indent_(indent), sort_keys_(sort_keys), budget_(budget) {}
+  JsonWriter(const JsonStyle& style, Budget* budget) : style_(style), budget_(budget) {}
 
   Status write(const Value& value, int level);
   Text take() { return std::move(out_); }
@@ -149,19 +148,36 @@ class JsonWriter {
   Status write_dict(const Dict& dict, int level);
   Status write_key(const Value& key);
   void write_string(const Text& text);
+  std::size_t write_escaped(const Text& text, std::size_t at);
   void break_line(int level);
 
-  int indent_;
-  bool sort_keys_;
+  const JsonStyle& style_;
   Budget* budget_;
   Text out_;
 };
 
 void JsonWriter::break_line(int level) {
-  if (indent_ < 0) return;
+  if (style_.indent < 0) return;
   out_.append("\n", false);
-  out_.append(std::string(static_cast<std::size_t>(indent_) * static_cast<std::size_t>(level), ' '),
-              false);
+  const auto width = static_cast<std::size_t>(style_.indent) * static_cast<std::size_t>(level);
+  out_.append(std::string(width, ' '), false);
+}
+
+// A character beyond ASCII as one \u escape, or as two of a surrogate pair; returns its length.
+std::size_t JsonWriter::write_escaped(const Text& text, std::size_t at) {
+  const DecodedCodePoint decoded = decode_utf8(text.bytes, at);
+  const bool trusted = text.marks[at] == Text::kTrusted;
+  const auto append_unit = [&](char32_t unit) {
+    out_.append("\\u", trusted);
+    append_hex(unit, 4, &out_, trusted);
+  };
+  if (decoded.code_point < 0x10000) {
+    append_unit(decoded.code_point);
+  } else {
+    append_unit(0xD800 + ((decoded.code_point - 0x10000) >> 10U));
+    append_unit(0xDC00 + ((decoded.code_point - 0x10000) & 0x3FFU));
+  }
+  return decoded.length;
 }
 
 // Only what JSON must escape is escaped: HTML and other scripts stay as they are. Bytes of a
@@ -174,7 +190,9 @@ void JsonWriter::write_string(const Text& text) {
     const char c = text.bytes[i];
     const bool trusted = text.marks[i] == Text::kTrusted;
     const std::size_t escape = kEscaped.find(c);
-    if (escape != std::string_view::npos) {
+    if (style_.ascii && static_cast<unsigned char>(c) >= 0x80) {
+      i += write_escaped(text, i) - 1;
+    } else if (escape != std::string_view::npos) {
       out_.append(std::string("\\") + kLetters[escape], trusted);
     } else if (static_cast<unsigned char>(c) < 0x20) {
       out_.append("\\u", trusted);
@@ -202,7 +220,7 @@ Status JsonWriter::write_key(const Value& key) {
 Status JsonWriter::write_list(const std::vector<Value>& items, int level) {
   out_.append("[", false);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) out_.append(indent_ < 0 ? ", " : ",", false);
+    if (i > 0) out_.append(style_.item_separator, false);
     break_line(level + 1);
     QUIRE_TRY(write(items[i], level + 1));
   }
@@ -215,7 +233,7 @@ Status JsonWriter::write_dict(const Dict& dict, int level) {
   std::vector<const std::pair<Value, Value>*> items;
   items.reserve(dict.items.size());
   for (const auto& item : dict.items) items.push_back(&item);
-  if (sort_keys_) {
+  if (style_.sort_keys) {
     for (const auto* item : items) {
       if (!item->first.is(Kind::kText)) return misused(item->first, "cannot be sorted as a key");
     }
@@ -225,10 +243,10 @@ Status JsonWriter::write_dict(const Dict& dict, int level) {
   }
   out_.append("{", false);
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) out_.append(indent_ < 0 ? ", " : ",", false);
+    if (i > 0) out_.append(style_.item_separator, false);
     break_line(level + 1);
     QUIRE_TRY(write_key(items[i]->first));
-    out_.append(": ", false);
+    out_.append(style_.key_separator, false);
     QUIRE_TRY(write(items[i]->second, level + 1));
   }
   if (!items.empty()) break_line(level);
@@ -299,9 +317,8 @@ Result<Text> to_text(const Value& value, Budget* budget) {
   return out;
 }
 
-Result<Text> to_json(const Value& value, int indent, bool sort_keys, Budget* budget) {
-  constexpr int kMaxIndent = 64;
-  JsonWriter writer(std::min(indent, kMaxIndent), sort_keys, budget);
+Result<Text> to_json(const Value& value, const JsonStyle& style, Budget* budget) {
+  JsonWriter writer(style, budget);
   QUIRE_TRY(writer.write(value, 0));
   return writer.take();
 }

@@ -109,9 +109,16 @@ Result<Value> call_method(const Value& self,
                           const CallArguments& arguments,
                           Runtime* runtime);
 
-// json.dumps(value, ensure_ascii=False) with its default separators, or one item a line when
-// `indent` is not negative.
-Result<Text> to_json(const Value& value, int indent, bool sort_keys, Budget* budget);
+// How json.dumps writes: one item a line when `indent` is not negative, other scripts as escapes
+// where `ascii` is set.
+struct JsonStyle {
+  int indent = -1;
+  bool sort_keys = false;
+  bool ascii = false;
+  std::string item_separator = ", ";
+  std::string key_separator = ": ";
+};
+Result<Text> to_json(const Value& value, const JsonStyle& style, Budget* budget);
 
 // JSON text of the caller's as an untrusted value; nested at most 60 deep, no key twice.
 Result<Value> value_of_json(std::string_view json, std::string_view what);

@@ -101,6 +101,7 @@ Result<Value> select_items(const Value& value,
     rest.positional.push_back(arguments.positional[i]);
   }
   QUIRE_ASSIGN(const Text test, text_argument(arguments, test_at, "", Text()));
+  if (!value.truth()) return make_list({});  // none counts as empty here, as in Jinja
   QUIRE_ASSIGN(const std::vector<Value> items, items_of(value, &runtime->budget));
   std::vector<Value> out;
   for (const Value& item : items) {
@@ -159,6 +160,7 @@ Result<Value> rejectattr_filter(const Value& value,
 
 // map(attribute="a.b", default=x), or map("filter", arguments of the filter...).
 Result<Value> map_filter(const Value& value, const CallArguments& arguments, Runtime* runtime) {
+  if (!value.truth()) return make_list({});
   QUIRE_ASSIGN(const std::vector<Value> items, items_of(value, &runtime->budget));
   std::vector<Value> out;
   if (arguments.positional.empty()) {

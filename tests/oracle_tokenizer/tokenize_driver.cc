@@ -1,6 +1,10 @@
 // Answers the oracle tests: tokenize_driver FOLDER [--special] reads one JSON string a line and
 // prints its ids as a JSON array; with --decode each line is {"ids": [...], "skip_special": bool}
-// and the answer {"text": ..., "stream": ...}; with --spans each line is [[text, trusted], ...].
+// and the answer {"text": ..., "stream": ...}; with --spans each line is [[text, trusted], ...];
+// with --time the answer is {"ids": how many, "seconds": the shortest of some runs}.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -33,7 +37,23 @@ Json decode(const quire::Tokenizer& tokenizer, const Json& request) {
   return {{"text", *text}, {"stream", pieces + stream.flush()}};
 }
 
+Json time(const quire::Tokenizer& tokenizer, const std::string& text) {
+  constexpr int kNumRuns = 7;
+  double best = 1e9;
+  std::size_t num_ids = 0;
+  for (int run = 0; run < kNumRuns; ++run) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto ids = tokenizer.encode(text);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (!ids) return {{"error", ids.error().message()}};
+    best = std::min(best, seconds.count());
+    num_ids = ids->size();
+  }
+  return {{"ids", num_ids}, {"seconds", best}};
+}
+
 Json answer(const quire::Tokenizer& tokenizer, const std::string& mode, const Json& request) {
+  if (mode == "--time") return time(tokenizer, request.get<std::string>());
   if (mode == "--decode") return decode(tokenizer, request);
   if (mode == "--special")
     return ids_or_error(tokenizer.encode_special(request.get<std::string>()));
