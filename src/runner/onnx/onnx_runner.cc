@@ -1,6 +1,7 @@
 #include "runner/onnx/onnx_runner.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "runner/onnx/explicit_runner.h"
@@ -17,9 +18,10 @@ Result<std::unique_ptr<ModelRunner>> open_onnx_runner(const ModelPackage& packag
     return invalid_argument(
         "--kv-dtype is for paged graphs; the cache of any other graph has the graph's own type");
   }
-  QUIRE_ASSIGN(
-      auto session,
-      OnnxSession::open(package.model_file, choose_num_threads(options.num_threads), nullptr));
+  auto opened =
+      OnnxSession::open(package.model_file, choose_num_threads(options.num_threads), nullptr);
+  if (!opened) return opened.error().with_context("as a graph of kind \"" + package.graph + "\"");
+  std::unique_ptr<OnnxSession> session = *std::move(opened);
   const bool has_cache = session->find_input("past_key_values.0.key") != nullptr;
   if (package.graph == "explicit" || (package.graph == "foreign" && has_cache)) {
     return open_explicit_runner(std::move(session), package, options);

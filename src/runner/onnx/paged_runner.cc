@@ -72,15 +72,16 @@ class PagedRunner final : public ModelRunner {
 
 Status PagedRunner::open() {
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::choose_isa_from_environment());
-  QUIRE_ASSIGN(PagedCache cache, PagedCache::allocate(package_, options_));
-  cache_ = std::move(cache);
   const int num_threads = choose_num_threads(options_.num_threads);
-  ops_ = std::make_unique<QuireOps>(QuireOpsConfig{.isa = isa,
-                                                   .num_threads = num_threads,
-                                                   .block_size = options_.block_size,
-                                                   .kv_dtype = cache_->dtype()});
+  ops_ = std::make_unique<QuireOps>(
+      QuireOpsConfig{.isa = isa,
+                     .num_threads = num_threads,
+                     .block_size = options_.block_size,
+                     .kv_dtype = choose_kv_dtype(package_, options_.kv_dtype)});
   QUIRE_ASSIGN(session_, OnnxSession::open(package_.model_file, num_threads, ops_.get()));
   QUIRE_TRY(check_graph());
+  QUIRE_ASSIGN(PagedCache cache, PagedCache::allocate(package_, options_));
+  cache_ = std::move(cache);
   place_caches();
   bind_inputs();
   return probe_last_position(package_.model_file, package_.max_seq_len, this);

@@ -16,6 +16,8 @@ std::size_t aligned(std::size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+}  // namespace
+
 kernels::KvDtype choose_kv_dtype(const ModelPackage& package, const std::string& name) {
   if (name == "fp32") return kernels::KvDtype::kFloat32;
   if (name == "fp16") return kernels::KvDtype::kFloat16;
@@ -23,8 +25,6 @@ kernels::KvDtype choose_kv_dtype(const ModelPackage& package, const std::string&
   if (name == "int8") return kernels::KvDtype::kInt8;
   return package.quantization == "none" ? kernels::KvDtype::kFloat32 : kernels::KvDtype::kFloat16;
 }
-
-}  // namespace
 
 Result<PagedCache> PagedCache::allocate(const ModelPackage& package, const EngineOptions& options) {
   PagedCache cache;
