@@ -44,6 +44,7 @@ class [[nodiscard]] Status {
 };
 
 inline Status ok_status() { return {}; }
+// Each with one line of text: control characters in the message become question marks.
 Status invalid_argument(std::string message);
 Status bad_model(std::string message);
 Status not_found(std::string message);

@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   add_verify_command(&app, &action);
   add_bench_command(&app, &action);
   add_eval_command(&app, &action);
+  add_zoo_commands(&app, &action);
   for (CLI::App* command : app.get_subcommands({})) {
     command->set_version_flag("--version", "quire " QUIRE_VERSION);
   }

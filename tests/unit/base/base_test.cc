@@ -11,6 +11,10 @@
 namespace quire {
 namespace {
 
+TEST(StatusTest, AMessageStaysOneLineWhateverAFileWroteIntoIt) {
+  EXPECT_EQ(bad_model("a\nb\x1b[31m\x7f\u00e9").message(), "a?b?[31m?\u00e9");
+}
+
 TEST(Utf8Test, IllFormedBytesAreReplacedByMaximalSubparts) {
   // The examples of the Unicode standard, section 3.9, tables 3-8 to 3-11.
   EXPECT_EQ(replace_invalid_utf8("\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41"),

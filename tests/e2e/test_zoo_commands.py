@@ -1,0 +1,33 @@
+"""`quire list` and `quire pull` as a user types them."""
+
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+from program import Program
+
+
+def test_list_shows_name_size_licence(quire: Program) -> None:
+    """One line a model."""
+    run = quire("list")
+    assert run.code == 0 and "smollm2-135m-instruct" in run.out and "Apache-2.0" in run.out
+
+
+def test_pull_of_an_unknown_model_names_the_known(quire: Program) -> None:
+    """Exit code 2; nothing is run."""
+    run = quire("pull", "../../etc/passwd")
+    assert run.code == 2 and "gemma-3-270m" in run.err and run.err.count("\n") == 1
+
+
+def test_pull_without_the_exporter_says_what_to_install(quire: Program, tmp_path: Path) -> None:
+    """Exit code 1, one line."""
+    run = quire("pull", "gemma-3-270m", env={"QUIRE_PYTHON": str(tmp_path / "no-python")})
+    assert run.code == 1 and "QUIRE_PYTHON" in run.err and run.err.count("\n") == 1
+
+
+def test_pull_of_what_is_there_says_so(quire: Program, default_package: Path) -> None:
+    """Through the exporter's Python, and without exporting again."""
+    environment = {"QUIRE_PYTHON": sys.executable, "PYTHONPATH": str(ROOT / "python")}
+    run = quire("pull", "smollm2-135m-instruct", "-o", default_package, env=environment)
+    assert run.code == 0 and run.out.strip() == str(default_package), run
+    assert "there already" in run.err
