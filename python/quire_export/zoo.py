@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError, UsageError
-from quire_export.export import export_model
 from quire_export.options import ExportOptions
 
 MANIFEST = Path(__file__).with_name("zoo.json")
@@ -152,6 +151,9 @@ def pull(name: str, destination: Path | None, force: bool) -> Path:
         print(f"{package} is there already (--force exports it again)", file=sys.stderr)
         return package
     file = fetch(models[name], cache_folder())
+    # Here, because it brings PyTorch with it, which takes seconds.
+    from quire_export.export import export_model
+
     package.parent.mkdir(parents=True, exist_ok=True)
     options = ExportOptions(
         quantize=models[name].quantize,
