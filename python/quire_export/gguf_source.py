@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from quire_export.operators import Tensors
 from quire_export.errors import ExportError
 from quire_export.families import GgufMapping, family_of_gguf
 from quire_export.gguf_file import GgufFile
 from quire_export.gguf_tokenizer import special_ids, write_tokenizer
+from quire_export.operators import Tensors
 from quire_export.progress import Progress
 from quire_export.source import Source, check_tensors, check_values, sha256_of
 from quire_export.spec import DecoderSpec

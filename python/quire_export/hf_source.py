@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from quire_export.operators import Tensors
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.families import family_of_config
+from quire_export.operators import Tensors
 from quire_export.progress import Progress
 from quire_export.source import (
     Source,

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 
 import torch
 
-from quire_export.operators import Tensors
 from quire_export.errors import UsageError
+from quire_export.operators import Tensors
 from quire_export.progress import Progress
 from quire_export.source import Source
 from quire_export.weights import StoredMatrix, store_int4, store_int8, store_plain

@@ -8,8 +8,8 @@ import numpy as np
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.golden import TOP_IDS, Prompt, gaps
 from quire_export.reference_ops import ReferenceGraph
-from quire_export.torchscript_run import PagedScriptGraph, PlainScriptGraph
 from quire_export.stock_run import StockGraph
+from quire_export.torchscript_run import PagedScriptGraph, PlainScriptGraph
 
 # The margin rule for float32: see "tolerance" in docs/model_package.md.
 MAX_LOGIT_DIFF, MIN_GAP, MIN_AGREEMENT = 2e-4, 1e-3, 0.99

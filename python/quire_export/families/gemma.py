@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 
+from quire_export.errors import ExportError
 from quire_export.families import gguf_names
 from quire_export.families.base import Family, GgufMapping, Matrices, flag, integer, number
 from quire_export.families.common import (
@@ -24,7 +25,6 @@ from quire_export.families.common import (
     windowed_layers,
 )
 from quire_export.families.rotary import read_rope, scaling_of
-from quire_export.errors import ExportError
 from quire_export.spec import DecoderSpec, LayerSpec
 
 _KEYS = SIZE_KEYS | ROPE_KEYS | {"attention_bias", "hidden_activation"}
