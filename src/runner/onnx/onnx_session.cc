@@ -1,6 +1,7 @@
 #include "runner/onnx/onnx_session.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <string>
@@ -28,12 +29,21 @@ TensorInfo describe(std::string name, const Ort::TypeInfo& info) {
   return tensor;
 }
 
+// The runtime's wheel reports to its maker, and keeps a device id and a database in the user's home
+// for it, unless this variable says no when the first environment is made (docs/adr/0012).
+void forbid_telemetry() { setenv("ORT_DISABLE_TELEMETRY", "1", /*overwrite=*/1); }
+
 const TensorInfo* find(const std::vector<TensorInfo>& tensors, std::string_view name) {
   const auto found = std::ranges::find(tensors, name, &TensorInfo::name);
   return found == tensors.end() ? nullptr : &*found;
 }
 
 }  // namespace
+
+OnnxSession::OnnxSession()
+    : env_((forbid_telemetry(), OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL), "quire") {
+  env_.DisableTelemetryEvents();
+}
 
 int choose_num_threads(int requested) {
   if (requested > 0) return requested;

@@ -47,7 +47,7 @@ class OnnxSession {
              std::span<Ort::Value> outputs);
 
  private:
-  OnnxSession() : env_(ORT_LOGGING_LEVEL_FATAL, "quire") {}
+  OnnxSession();
   Status start(const std::filesystem::path& model_file, int num_threads, QuireOps* ops);
 
   Ort::Env env_;
