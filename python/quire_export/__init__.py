@@ -4,7 +4,7 @@ import os
 
 from quire_export.version import __version__
 
-# ONNX Runtime's wheel reports to its maker unless this is set before it is loaded: docs/adr/0012.
+# ONNX Runtime's wheel reports to its maker unless this is set before it is loaded: docs/adr/0011.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __all__ = ["ExportError", "ExportOptions", "UsageError", "__version__", "export_model"]

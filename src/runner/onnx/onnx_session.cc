@@ -30,7 +30,7 @@ TensorInfo describe(std::string name, const Ort::TypeInfo& info) {
 }
 
 // The runtime's wheel reports to its maker, and keeps a device id and a database in the user's home
-// for it, unless this variable says no when the first environment is made (docs/adr/0012).
+// for it, unless this variable says no when the first environment is made (docs/adr/0011).
 void forbid_telemetry() { setenv("ORT_DISABLE_TELEMETRY", "1", /*overwrite=*/1); }
 
 const TensorInfo* find(const std::vector<TensorInfo>& tensors, std::string_view name) {
