@@ -40,47 +40,107 @@ PCRE2_SPTR bytes_of(std::string_view text) {
   return reinterpret_cast<PCRE2_SPTR>(text.data());  // NOLINT: the library's character type
 }
 
-// tokenizer.json is written for Oniguruma, in which classes can hold classes: [a[bc]] is [abc].
-// Says the same without. Nothing for what cannot be said so: an excluded class inside, or &&.
-std::optional<std::string> without_inner_classes(std::string_view pattern) {
-  std::string flat;
+// Where the class that begins at pattern[at] ends (the place of its bracket); npos when it does
+// not.
+std::size_t class_end(std::string_view pattern, std::size_t at) {
   int depth = 0;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
-    if (c == '\\') {
-      flat += pattern.substr(i, 2);
-      ++i;
-      continue;
+  for (; at < pattern.size(); ++at) {
+    if (pattern[at] == '\\') {
+      ++at;
+    } else if (pattern.substr(at, 2) == "[:" && depth > 0) {
+      at = pattern.find(":]", at);
+      if (at == std::string_view::npos) return at;
+      ++at;
+    } else if (pattern[at] == '[') {
+      ++depth;
+    } else if (pattern[at] == ']' && --depth == 0) {
+      return at;
     }
-    if (depth > 0 && c == '&' && next == '&') return std::nullopt;
-    if (c == '[' && depth > 0 && next == '^') return std::nullopt;
-    if (c == '[' && depth > 0 && next == ':') {
-      const std::size_t end = pattern.find(":]", i);
-      if (end == std::string_view::npos) return std::nullopt;
-      flat += pattern.substr(i, end + 2 - i);
+  }
+  return std::string_view::npos;
+}
+
+// The members of a class without the brackets of classes inside it. Nothing for an excluded class
+// inside, whose members cannot be listed.
+std::optional<std::string> flat_members(std::string_view members) {
+  std::string flat;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (members[i] == '\\') {
+      flat += members.substr(i++, 2);
+    } else if (members.substr(i, 2) == "[:") {
+      const std::size_t end = members.find(":]", i);
+      flat += members.substr(i, end + 2 - i);
       i = end + 1;
-      continue;
+    } else if (members.substr(i, 2) == "[^") {
+      return std::nullopt;
+    } else if (members[i] != '[' && members[i] != ']') {
+      flat.push_back(members[i]);
     }
-    const bool is_inner = (c == '[' && depth > 0) || (c == ']' && depth > 1);
-    if (c == '[') ++depth;
-    if (c == ']' && depth > 0) --depth;
-    if (!is_inner) flat.push_back(c);
   }
   return flat;
 }
 
-// The text with an older ideograph in the place of each that is newer than PCRE2's Unicode and not
-// than the reference's: they are letters alike, and of equal length. Empty when there is none.
-std::string with_known_ideographs(std::string_view text) {
+// [a[bc]] is [abc], and [a&&[^b]] is what is in [a] and not in [b].
+std::optional<std::string> plain_class(std::string_view members) {
+  const std::size_t both = members.find("&&");
+  const std::optional<std::string> left = flat_members(members.substr(0, both));
+  if (!left) return std::nullopt;
+  if (both == std::string_view::npos) return "[" + *left + "]";
+  std::string_view right = members.substr(both + 2);
+  const bool is_one_class = right.starts_with('[') && class_end(right, 0) + 1 == right.size();
+  if (!is_one_class || left->starts_with('^')) return std::nullopt;
+  right = right.substr(1, right.size() - 2);
+  const bool is_excluded = right.starts_with('^');
+  if (is_excluded) right.remove_prefix(1);
+  const std::optional<std::string> others = flat_members(right);
+  if (!others || right.find("&&") != std::string_view::npos) return std::nullopt;
+  return std::string(is_excluded ? "(?:(?![" : "(?:(?=[") + *others + "])[" + *left + "])";
+}
+
+// tokenizer.json is written for Oniguruma, in which classes can hold and cut classes. Says the same
+// for PCRE2; nothing for what cannot be said so.
+std::optional<std::string> with_plain_classes(std::string_view pattern) {
+  std::string plain;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\') {
+      plain += pattern.substr(i++, 2);
+    } else if (pattern[i] != '[') {
+      plain.push_back(pattern[i]);
+    } else {
+      const std::size_t end = class_end(pattern, i);
+      if (end == std::string_view::npos) return std::nullopt;
+      const auto members = plain_class(pattern.substr(i + 1, end - i - 1));
+      if (!members) return std::nullopt;
+      plain += *members;
+      i = end;
+    }
+  }
+  return plain;
+}
+
+// Blocks of letters that are newer than PCRE2's Unicode and not than the reference's, and an older
+// letter like them, also of four bytes.
+struct NewerLetters {
+  char32_t first = 0;
+  char32_t last = 0;
+  std::string_view stand_in;
+};
+constexpr std::array<NewerLetters, 3> kNewerLetters = {
+    {{0x13460, 0x143FA, "\U00013000"},    // hieroglyphs
+     {0x2EBF0, 0x2EE5D, "\U00020000"},    // ideographs
+     {0x31350, 0x323AF, "\U00020000"}}};  // ideographs
+
+// The text with older letters in the places of those newer ones. Empty when there is none.
+std::string with_known_letters(std::string_view text) {
   std::string known;
   for (std::size_t at = text.find('\xF0'); at != std::string_view::npos;
        at = text.find('\xF0', at + 1)) {
     const char32_t c = decode_utf8(text, at).code_point;
-    const bool is_newer = (c >= 0x31350 && c <= 0x323AF) || (c >= 0x2EBF0 && c <= 0x2EE5D);
-    if (!is_newer) continue;
-    if (known.empty()) known = text;
-    known.replace(at, 4, "\U00020000");
+    for (const NewerLetters& letters : kNewerLetters) {
+      if (c < letters.first || c > letters.last) continue;
+      if (known.empty()) known = text;
+      known.replace(at, letters.stand_in.size(), letters.stand_in);
+    }
   }
   return known;
 }
@@ -102,14 +162,14 @@ Regex::~Regex() = default;
 Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
   const auto quoted = [pattern] { return "\"" + std::string(pattern.substr(0, 160)) + "\""; };
   if (pattern.size() > kMaxPatternBytes) return bad_model("a regular expression is too long");
-  const std::optional<std::string> flat = without_inner_classes(pattern);
-  if (!flat) return bad_model("the regular expression " + quoted() + " is not supported");
+  const std::optional<std::string> plain = with_plain_classes(pattern);
+  if (!plain) return bad_model("the regular expression " + quoted() + " is not supported");
   int error = 0;
   PCRE2_SIZE offset = 0;
   constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
   auto code = std::make_unique<Code>();
   code->code.reset(
-      pcre2_compile(bytes_of(*flat), flat->size(), kOptions, &error, &offset, nullptr));
+      pcre2_compile(bytes_of(*plain), plain->size(), kOptions, &error, &offset, nullptr));
   if (!code->code) {
     std::array<PCRE2_UCHAR, 160> text = {};
     pcre2_get_error_message(error, text.data(), text.size());
@@ -132,7 +192,7 @@ Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
 
 RegexSearch::RegexSearch(const Regex& regex, std::string_view text)
     : regex_(regex),
-      stand_in_(with_known_ideographs(text)),
+      stand_in_(with_known_letters(text)),
       text_(stand_in_.empty() ? text : std::string_view(stand_in_)),
       state_(std::make_unique<State>()) {
   state_->match.reset(pcre2_match_data_create(1, nullptr));

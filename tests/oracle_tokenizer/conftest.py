@@ -48,6 +48,12 @@ PATTERNS = {
         r"|\s*[\r\n]+|\s+(?!\S)|\s+"
     ],
     # Patterns that nobody wrote by hand here.
+    "kimi": [
+        r"[\p{Han}]+"
+        f"|{LEAD}{UPPER[:-1]}&&[^\\p{{Han}}]]*{LOWER[:-1]}&&[^\\p{{Han}}]]+{CONTRACTIONS}?"
+        f"|{LEAD}{UPPER[:-1]}&&[^\\p{{Han}}]]+{LOWER[:-1]}&&[^\\p{{Han}}]]*{CONTRACTIONS}?"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ],
     "bloom": [r" ?[^(\s|[.,!?…。，、।۔،])]+"],
     "superbpe": [r"\p{N}{1,3}", r"(?=(?:\d{3})+(?!\d))", r" ?[^\s\p{N}]+(?:\s+\p{L}+)?|\s+"],
     "deepseek3": [

@@ -118,11 +118,22 @@ TEST(RegexTest, FindsWhatTheReferencesEngineFinds) {
   EXPECT_EQ(split_by_regex(R"(\p{N}{3})", "1234\u0661\u0662"), (Pieces{"123", "4\u0661\u0662"}));
   // Classes inside classes are one class; an empty match is a cut.
   EXPECT_EQ(split_by_regex("[^(\\s|[.,])]+", "a,b c"), (Pieces{"a", ",", "b", " ", "c"}));
+  EXPECT_EQ(split_by_regex("[a-z&&[^c]]+", "abcd"), (Pieces{"ab", "c", "d"}));
+  EXPECT_EQ(split_by_regex("[a-z&&[bc]]+", "abcd"), (Pieces{"a", "bc", "d"}));
   EXPECT_EQ(split_by_regex(R"((?=(?:\d{3})+(?!\d)))", "1234567"), (Pieces{"1", "234", "567"}));
 }
 
 TEST(RegexTest, RefusesWhatItWouldTakeForSomethingElse) {
-  for (const char* pattern : {"[a&&b]", "[a[^b]]", "(", "a{2,1}", "\\C", "[a"}) {
+  for (const char* pattern : {"[a&&b]",
+                              "[a&&[b]&&[c]]",
+                              "[^a&&[b]]",
+                              "[a[^b]]",
+                              "[[:al",
+                              "[a\\",
+                              "(",
+                              "a{2,1}",
+                              "\\C",
+                              "[a"}) {
     const auto regex = Regex::compile(pattern);
     ASSERT_FALSE(regex) << pattern;
     EXPECT_EQ(regex.error().code(), StatusCode::kBadModel);
