@@ -169,9 +169,8 @@ StepOutput Engine::step() {
 void Engine::step_once() {
   const StepPlan step_plan = plan();
   if (step_plan.empty()) return;
-  std::vector<float> logits;
-  if (run(step_plan, &logits).ok()) {
-    commit(step_plan, logits);
+  if (run(step_plan, &logits_).ok()) {
+    commit(step_plan, logits_);
   } else {
     run_each_alone(step_plan);
   }

@@ -95,7 +95,9 @@ class Engine {
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;
   bool some_failed_ = false;  // a generation in flight has an error and must end
-  StepOutput output_;         // gathered until the next take_output()
+  // Of the last step; kept, because making room for it takes longer than reading it.
+  std::vector<float> logits_;
+  StepOutput output_;  // gathered until the next take_output()
   RequestId next_request_id_ = 1;
   SequenceId next_sequence_id_ = 1;
   std::uint64_t next_seed_;
