@@ -30,6 +30,7 @@ struct GenerateFlags {
   bool token_ids = false;
   bool json = false;
   bool stats = false;
+  bool recommended = false;
 };
 
 // An answer for each prompt, in their order; prompts that could not be read have their error
@@ -45,11 +46,8 @@ Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags,
                                                    const Llm& llm) {
   const PromptFormat format{.chat = llm.has_chat_template() && !flags.raw,
                             .token_ids = flags.token_ids};
-  // A conversation is answered as the package recommends; plain text and ids are continued
-  // greedily.
-  const SamplingParams params = format.chat && !format.token_ids
-                                    ? recommended_or_given(command, flags.params, llm)
-                                    : flags.params;
+  const SamplingParams params =
+      flags.recommended ? recommended_or_given(command, flags.params, llm) : flags.params;
   std::vector<SourcedPrompt> prompts;
   prompts.reserve(flags.prompts.size());
   for (const std::string& text : flags.prompts) {
@@ -185,6 +183,10 @@ void add_generate_command(CLI::App* app, Action* action) {
   add_model_flags(command, &flags->model);
   add_tools_flag(command, &flags->model);
   add_sampling_flags(command, &flags->params);
+  command->add_flag("--recommended",
+                    flags->recommended,
+                    "Sample as the package's generation_config.json says, where no flag or field "
+                    "of a prompt does; without this: greedy, 256 tokens");
   command->add_option("prompt", flags->prompts, "Prompts");
   command->add_option("--file",
                       flags->file,

@@ -96,13 +96,15 @@ def test_parts_say_what_was_called_and_answered(
     assert num_results >= 25
 
 
-def test_a_conversation_is_sampled_as_upstream_does_unless_told_otherwise(
+def test_generate_is_greedy_and_samples_as_upstream_does_when_asked(
     quire: Program, nanochat: Path
 ) -> None:
     question = ("generate", "-m", nanochat, "--seed", "5", "--num-samples", "8", "def f(x):")
+    recommended = quire(*question, "--recommended")
     same = ("--temperature", "0.6", "--top-k", "50", "--max-tokens", "256")
-    assert quire(*question).out == quire(*question, *same).out
-    assert quire(*question).out != quire(*question, "--temperature", "0").out
+    assert recommended.out == quire(*question, *same).out
+    assert recommended.out != quire(*question).out
+    assert quire(*question).out == quire(*question, "--temperature", "0").out
 
 
 def test_a_chat_remembers_calls_as_calls(quire: Program, nanochat: Path) -> None:
