@@ -248,12 +248,14 @@ void Engine::commit(const StepPlan& plan, std::span<float> logits) {
     row += num_rows;
     const auto found = samples_.find(scheduled.id);
     if (found == samples_.end()) continue;  // cancelled since it was planned
+    Sample* sample = found->second;  // its entry may be gone when the commit fails
+    Generation* generation = sample->generation;
     Status status = fail_if_out_of_memory([&] {
-      commit_one(found->second, scheduled, rows);
+      commit_one(sample, scheduled, rows);
       return ok_status();
     });
     if (!status.ok()) {
-      found->second->generation->output.error = std::move(status);
+      generation->output.error = std::move(status);
       some_failed_ = true;
     }
   }
