@@ -248,7 +248,7 @@ void Engine::commit(const StepPlan& plan, std::span<float> logits) {
     row += num_rows;
     const auto found = samples_.find(scheduled.id);
     if (found == samples_.end()) continue;  // cancelled since it was planned
-    Sample* sample = found->second;  // its entry may be gone when the commit fails
+    Sample* sample = found->second;         // its entry may be gone when the commit fails
     Generation* generation = sample->generation;
     Status status = fail_if_out_of_memory([&] {
       commit_one(sample, scheduled, rows);
