@@ -13,7 +13,7 @@ namespace {
 // Prompt tokens that may run beside each decoding sequence, and beside few of them at least. A
 // prompt token costs less than a decoding sequence does, so a mixed step takes less than three
 // times as long as a pure one (`quire bench --latency` measures it).
-constexpr int kPrefillTokensPerDecode = 2;
+constexpr int kPrefillTokensPerDecode = 1;
 constexpr int kMinPrefillTokens = 16;
 
 ScheduledSequence schedule(const Sequence& sequence, int num_new) {
