@@ -13,6 +13,8 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from quire_export.errors import ExportError
+
 _BLOCK = 32
 # The largest quantized activation: for 16 bits what two signed bytes hold, 127 * 256 + 127.
 _MOST = {8: 127, 16: 32639}
@@ -227,9 +229,9 @@ class PagedAttention(_QuireOp):
 def _check_attributes(attributes: dict[str, float], head_sink: tuple[object, ...]) -> None:
     """Refuses what this oracle does not compute."""
     if attributes["rotary_interleaved"]:
-        raise NotImplementedError("PagedAttention with rotary_interleaved")
+        raise ExportError("the check of the graph does not cover interleaved rotation; report it")
     if any(sink is not None for sink in head_sink):
-        raise NotImplementedError("PagedAttention with head_sink")
+        raise ExportError("the check of the graph does not cover attention sinks; report it")
 
 
 def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:

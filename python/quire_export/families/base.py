@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -85,8 +85,7 @@ class GgufMapping:
 
     `tensors` and `layer_tensors` map GGUF names (whole, or within "blk.N.") to canonical ones
     (whole, or within "model.layers.N."). `permuted` names the matrices whose rows llama.cpp's
-    converter interleaves; `fused` those that hold several of ours, row upon row. `config` makes
-    the config.json that metadata and tensor names stand for.
+    converter interleaves. `config` makes the config.json that metadata and tensor names stand for.
     """
 
     architecture: str
@@ -95,7 +94,6 @@ class GgufMapping:
     layer_tensors: Mapping[str, str]
     config: Callable[[dict[str, object], frozenset[str]], dict[str, object]]
     permuted: frozenset[str] = frozenset()
-    fused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def check(self, metadata: dict[str, object]) -> None:
         """Refuses, by name, every metadata key of a GGUF file that would be ignored."""
