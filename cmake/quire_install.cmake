@@ -2,9 +2,9 @@
 # libraries by $ORIGIN and needs neither Python nor the environment. Left to the system: libc and the
 # C++ runtime.
 include(GNUInstallDirs)
-set_target_properties(quire_cli PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+set_target_properties(quire_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 install(
-  TARGETS quire_cli
+  TARGETS quire_program
   RUNTIME_DEPENDENCY_SET quire_runtime
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(

@@ -1,13 +1,44 @@
-# quire_library(NAME cache SOURCES block_pool.cc … DEPS base [PRIVATE_DEPS nlohmann_json::nlohmann_json])
-# One static library a folder, `quire_<name>`. DEPS are folders of src/: the line is the statement of
-# what the folder may use, and tools/check_layers.py holds the includes against src/layers.txt.
+# src/layers.txt says which folder may use which. quire_read_layers() makes QUIRE_LAYERS, the folders
+# from the lowest up, and for each QUIRE_LAYER_<folder>, what it may use.
+function(quire_read_layers)
+  set(file "${PROJECT_SOURCE_DIR}/src/layers.txt")
+  set_property(DIRECTORY "${PROJECT_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  file(STRINGS "${file}" lines REGEX "^[a-z]")
+  foreach(line IN LISTS lines)
+    string(REGEX MATCH "^([a-z_/]+):(.*)$" matched "${line}")
+    set(folder "${CMAKE_MATCH_1}")
+    string(STRIP "${CMAKE_MATCH_2}" allowed)
+    string(REPLACE " " ";" allowed "${allowed}")
+    list(APPEND folders "${folder}")
+    set("QUIRE_LAYER_${folder}" "${allowed}" PARENT_SCOPE)
+  endforeach()
+  set(QUIRE_LAYERS "${folders}" PARENT_SCOPE)
+endfunction()
+
+# quire_layer_targets(OUT FOLDER…): the library targets of folders, without those this build leaves out.
+function(quire_layer_targets out)
+  set(targets)
+  foreach(folder IN LISTS ARGN)
+    string(REPLACE "/" "_" name "${folder}")
+    if(TARGET "quire_${name}")
+      list(APPEND targets "quire_${name}")
+    endif()
+  endforeach()
+  set(${out} "${targets}" PARENT_SCOPE)
+endfunction()
+
+# quire_library(SOURCES block_pool.cc … [PRIVATE_DEPS nlohmann_json::nlohmann_json])
+# The static library of the folder it is called in: `quire_cache` of src/cache, `quire_runner_onnx` of
+# src/runner/onnx. It links what layers.txt lets the folder use.
 function(quire_library)
-  cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
-  add_library(quire_${ARG_NAME} STATIC ${ARG_SOURCES})
-  list(TRANSFORM ARG_DEPS PREPEND quire_)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PRIVATE_DEPS" ${ARGN})
+  file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}/src" "${CMAKE_CURRENT_SOURCE_DIR}")
+  string(REPLACE "/" "_" name "${folder}")
+  quire_layer_targets(deps ${QUIRE_LAYER_${folder}})
+  add_library(quire_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(
-    quire_${ARG_NAME}
-    PUBLIC quire_options ${ARG_DEPS}
+    quire_${name}
+    PUBLIC quire_options ${deps}
     PRIVATE quire_warnings ${ARG_PRIVATE_DEPS})
-  set_target_properties(quire_${ARG_NAME} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_target_properties(quire_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 endfunction()

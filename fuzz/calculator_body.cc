@@ -3,8 +3,8 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "calculator/calculator.h"
 #include "fuzz/fuzz_bodies.h"
-#include "tools/calculator.h"
 
 namespace quire::fuzz {
 

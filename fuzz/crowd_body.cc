@@ -13,9 +13,9 @@
 #include "base/check.h"
 #include "engine/engine.h"
 #include "fuzz/fuzz_bodies.h"
-#include "runner/fake_runner.h"
 #include "sampling/logits_processor.h"
 #include "sampling/sampler.h"
+#include "support/fake_runner.h"
 
 namespace quire::fuzz {
 

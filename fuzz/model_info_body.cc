@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "fuzz/fuzz_bodies.h"
 #include "fuzz/temp_folder.h"
-#include "runner/model_package.h"
+#include "package/model_package.h"
 
 namespace quire::fuzz {
 

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "fuzz/fuzz_bodies.h"
 #include "fuzz/temp_folder.h"
-#include "runner/onnx/onnx_inspect.h"
+#include "onnx_file/onnx_inspect.h"
 
 namespace quire::fuzz {
 

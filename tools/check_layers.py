@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails when src/ breaks the dependency order of layers.txt. Run by ctest as tidy.layers.
+"""Fails when src/ breaks the dependency order of layers.txt. ctest runs it as tidy.layers.
 
 Usage: check_layers.py SRC_DIR LAYERS_FILE
 """

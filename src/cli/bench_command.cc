@@ -15,14 +15,14 @@
 #include <vector>
 
 #include "base/system_memory.h"
-#include "cli/bench_latency.h"
-#include "cli/bench_requests.h"
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
-#include "cli/roofline.h"
+#include "eval/bench_latency.h"
+#include "eval/bench_requests.h"
+#include "eval/roofline.h"
+#include "package/model_package.h"
 #include "quire/llm.h"
-#include "runner/model_package.h"
 
 namespace quire::cli {
 namespace {

@@ -10,11 +10,11 @@
 #include <string>
 
 #include "base/file.h"
-#include "cli/bench_requests.h"
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
-#include "llm/perplexity.h"
+#include "eval/bench_requests.h"
+#include "eval/perplexity.h"
 
 namespace quire::cli {
 namespace {

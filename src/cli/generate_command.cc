@@ -12,11 +12,11 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
-#include "cli/output_json.h"
 #include "cli/progress_bar.h"
 #include "cli/prompt_source.h"
 #include "cli/sampling_flags.h"
 #include "quire/llm.h"
+#include "wire/output_json.h"
 
 namespace quire::cli {
 namespace {
@@ -148,7 +148,7 @@ int run_generate(const GenerateFlags& flags, const CLI::App& command) {
   const Answers answers = answer(*prompts, flags.stats, &*llm);
   if (flags.json) {
     for (std::size_t i = 0; i < answers.outputs.size(); ++i) {
-      std::cout << output_json(i, answers.outputs[i]) << "\n";
+      std::cout << wire::output_json(i, answers.outputs[i]) << "\n";
     }
   } else {
     print_text(answers.outputs, *prompts);

@@ -8,7 +8,7 @@
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
 #include "llm/package_parts.h"
-#include "runner/model_package.h"
+#include "package/model_package.h"
 
 namespace quire::cli {
 namespace {

@@ -23,12 +23,6 @@ SourcedPrompt prompt_from_text(const std::string& text,
                                const PromptFormat& format,
                                const SamplingParams& params);
 
-// A line of a .jsonl file: an object with `prompt`, `messages` or `token_ids`, and sampling fields
-// that replace those of `params`.
-SourcedPrompt prompt_from_json(const std::string& line,
-                               const PromptFormat& format,
-                               const SamplingParams& params);
-
 // All prompts of a file: .jsonl, or one prompt a line for any other name and for "-" (stdin), whose
 // lines count as JSON when the first begins with "{". Fails only when the file cannot be read; a
 // bad line is an error in its own place.

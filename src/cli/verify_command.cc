@@ -10,10 +10,10 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
-#include "llm/shadow.h"
-#include "llm/verify.h"
+#include "eval/shadow.h"
+#include "eval/verify.h"
+#include "package/model_package.h"
 #include "quire/llm.h"
-#include "runner/model_package.h"
 
 namespace quire::cli {
 namespace {

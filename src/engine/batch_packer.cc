@@ -9,7 +9,7 @@ namespace quire {
 PackedBatch::PackedBatch(const std::vector<ScheduledSequence>& scheduled,
                          const FindSequence& find) {
   for (const ScheduledSequence& s : scheduled) {
-    max_blocks_ = std::max(max_blocks_, static_cast<int>(find(s.id).blocks.blocks.size()));
+    max_blocks_ = std::max(max_blocks_, static_cast<int>(find(s.id).block_table.blocks.size()));
   }
   cumulative_sequence_lengths_.push_back(0);
   for (const ScheduledSequence& s : scheduled) {
@@ -21,7 +21,7 @@ PackedBatch::PackedBatch(const std::vector<ScheduledSequence>& scheduled,
     const auto end = static_cast<std::int32_t>(token_ids_.size());
     cumulative_sequence_lengths_.push_back(end);
     past_sequence_lengths_.push_back(s.num_past);
-    const std::vector<BlockId>& blocks = sequence.blocks.blocks;
+    const std::vector<BlockId>& blocks = sequence.block_table.blocks;
     block_table_.insert(block_table_.end(), blocks.begin(), blocks.end());
     block_table_.resize(past_sequence_lengths_.size() * static_cast<std::size_t>(max_blocks_),
                         kNoBlock);

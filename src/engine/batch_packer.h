@@ -6,7 +6,7 @@
 
 #include "quire/model_runner.h"
 #include "quire/types.h"
-#include "request/sequence.h"
+#include "scheduler/sequence.h"
 #include "scheduler/step_plan.h"
 
 namespace quire {

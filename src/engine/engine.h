@@ -13,14 +13,14 @@
 #include "cache/block_manager.h"
 #include "engine/batch_packer.h"
 #include "engine/generation.h"
+#include "engine/request.h"
+#include "engine/tool_loop.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
 #include "quire/output.h"
 #include "quire/tokenizer.h"
-#include "request/request.h"
-#include "request/sequence.h"
 #include "scheduler/scheduler.h"
-#include "tools/tool_loop.h"
+#include "scheduler/sequence.h"
 
 namespace quire {
 

@@ -23,7 +23,7 @@ bool contains(std::span<const TokenId> ids, TokenId id) {
 // Adds the token to everything that keeps track of tokens but its parts.
 void append_token(Sample* sample, TokenId token) {
   sample->sequence.token_ids.push_back(token);
-  ++sample->sequence.counts.output[token];
+  ++sample->counts.output[token];
   sample->output.token_ids.push_back(token);
 }
 
@@ -84,7 +84,6 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   sample->output.index = sample_index;
   Sequence& sequence = sample->sequence;
   sequence.id = sequence_id;
-  sequence.request_id = generation->id;
   sequence.sample_index = sample_index;
   sequence.priority = request.priority;
   sequence.cache_salt = request.cache_salt;
@@ -92,7 +91,7 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   sequence.num_prompt_tokens = static_cast<int>(request.prompt_ids.size());
   sequence.wants_prompt_logprobs = sample_index == 0 && request.params.prompt_logprobs.has_value();
   if (request.params.repetition_penalty != 1.0) {
-    for (const TokenId id : request.prompt_ids) ++sequence.counts.prompt[id];
+    for (const TokenId id : request.prompt_ids) ++sample->counts.prompt[id];
   }
   return sample;
 }
@@ -104,7 +103,7 @@ Status advance(Sample* sample, std::span<float> logits) {
   std::vector<float> raw_logits;
   if (params.logprobs) raw_logits.assign(logits.begin(), logits.end());
   process_logits(params,
-                 {.counts = &sequence.counts,
+                 {.counts = &sample->counts,
                   .output_ids = sequence.output_ids(),
                   .eos_ids = generation.eos_ids},
                  logits);

@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "engine/output_parts.h"
+#include "engine/request.h"
+#include "engine/tool_loop.h"
 #include "quire/output.h"
 #include "quire/tokenizer.h"
-#include "request/request.h"
-#include "request/sequence.h"
-#include "tools/tool_loop.h"
+#include "sampling/logits_processor.h"
+#include "scheduler/sequence.h"
 
 namespace quire {
 
@@ -23,6 +24,7 @@ struct Generation;
 struct Sample {
   Generation* generation = nullptr;
   Sequence sequence;
+  TokenCounts counts;  // of the sequence's tokens, for penalties
   OutputParts parts;
   const ToolLoop* tool = nullptr;  // null: no tool
   ToolCallTracker calls;

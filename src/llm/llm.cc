@@ -16,10 +16,10 @@
 #include "base/out_of_memory.h"
 #include "engine/engine.h"
 #include "llm/package_parts.h"
-#include "runner/model_package.h"
-#include "runner/torch/torch_runner.h"
+#include "package/model_package.h"
+#include "runner/torch/plugin_loader.h"
 #ifdef QUIRE_WITH_ONNX
-#include "runner/onnx/onnx_runner.h"
+#include "runner/onnx/open_runner.h"
 #endif
 
 namespace quire {

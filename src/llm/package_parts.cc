@@ -12,10 +12,23 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "calculator/calculator.h"
 #include "tokenizer/tokenizer_json.h"
 
 namespace quire {
 namespace {
+
+// The tool of a name: "calculator", or "arithmetic" for one without texts. kNotFound, with the
+// names there are, for any other.
+Result<Tool> find_tool(std::string_view name) {
+  if (name == "calculator") return Tool([](std::string_view call) { return calculate(call); });
+  if (name == "arithmetic") {
+    return Tool([](std::string_view call) { return calculate(call, {.texts = false}); });
+  }
+  return Status(StatusCode::kNotFound,
+                "there is no tool \"" + std::string(name.substr(0, 32)) +
+                    "\"; there are calculator and arithmetic");
+}
 
 constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20U;
 constexpr std::uint64_t kMaxTemplateBytes = std::uint64_t{256} << 10U;

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "engine/tool_loop.h"
+#include "package/model_package.h"
 #include "quire/chat.h"
 #include "quire/result.h"
 #include "quire/sampling_params.h"
 #include "quire/tokenizer.h"
 #include "quire/types.h"
-#include "runner/model_package.h"
-#include "tools/tool_loop.h"
 
 namespace quire {
 

@@ -21,10 +21,10 @@ void check_running(const Sequence& sequence,
     found->push_back(name(sequence) + " has more computed tokens than tokens");
   }
   const int needed = blocks_for(sequence.num_computed_tokens, blocks.block_size());
-  if (static_cast<int>(sequence.blocks.blocks.size()) < needed) {
+  if (static_cast<int>(sequence.block_table.blocks.size()) < needed) {
     found->push_back(name(sequence) + " has fewer blocks than its computed tokens need");
   }
-  if (sequence.blocks.keys.size() > sequence.blocks.blocks.size()) {
+  if (sequence.block_table.keys.size() > sequence.block_table.blocks.size()) {
     found->push_back(name(sequence) + " has more published blocks than blocks");
   }
 }
@@ -33,7 +33,7 @@ void check_waiting(const Sequence& sequence, std::vector<std::string>* found) {
   if (sequence.status != SequenceStatus::kWaiting) {
     found->push_back(name(sequence) + " is in the waiting queue but has another status");
   }
-  if (!sequence.blocks.blocks.empty() || sequence.num_computed_tokens != 0) {
+  if (!sequence.block_table.blocks.empty() || sequence.num_computed_tokens != 0) {
     found->push_back(name(sequence) + " waits but holds blocks or computed tokens");
   }
 }
@@ -46,7 +46,7 @@ std::vector<std::string> find_violations(const Scheduler& scheduler, const Block
   for (const auto& [rank, sequence] : scheduler.running()) {
     check_running(*sequence, blocks, &found);
     if (scheduler.waiting().contains(rank)) found.push_back(name(*sequence) + " is in two queues");
-    for (const BlockId block : sequence->blocks.blocks) ++held[block];
+    for (const BlockId block : sequence->block_table.blocks) ++held[block];
   }
   for (const auto& [rank, sequence] : scheduler.waiting()) check_waiting(*sequence, &found);
   for (BlockId block = 0; block < blocks.num_blocks(); ++block) {

@@ -82,7 +82,7 @@ void Scheduler::make_room_for_running(StepPlan* plan) {
 }
 
 void Scheduler::make_room(Sequence* sequence, StepPlan* plan) {
-  while (!block_manager_->append(sequence->num_tokens(), &sequence->blocks)) {
+  while (!block_manager_->append(sequence->num_tokens(), &sequence->block_table)) {
     Sequence* last = std::prev(running_.end())->second;
     plan->preempted.push_back(last->id);
     preempt(last);
@@ -98,7 +98,7 @@ void Scheduler::plan_decodes(StepPlan* plan) {
 }
 
 void Scheduler::preempt(Sequence* sequence) {
-  block_manager_->free(&sequence->blocks);
+  block_manager_->free(&sequence->block_table);
   sequence->num_computed_tokens = 0;
   sequence->status = SequenceStatus::kWaiting;
   waiting_.insert(running_.extract(sequence->rank()));
@@ -157,7 +157,7 @@ bool Scheduler::try_admit(Sequence* sequence) {
   QUIRE_CHECK(block_manager_->append(sequence->num_tokens(), &held.table), "room that was counted");
   block_manager_->count_lookup(sequence->num_tokens(), num_cached);
   if (sequence->num_output_tokens() == 0) sequence->num_cached_tokens = num_cached;
-  sequence->blocks = std::exchange(held.table, {});
+  sequence->block_table = std::exchange(held.table, {});
   sequence->num_computed_tokens = num_cached;
   sequence->status = SequenceStatus::kRunning;
   running_.insert(waiting_.extract(sequence->rank()));
@@ -166,14 +166,16 @@ bool Scheduler::try_admit(Sequence* sequence) {
 
 void Scheduler::mark_computed(const ScheduledSequence& scheduled, Sequence* sequence) {
   sequence->num_computed_tokens = scheduled.num_past + scheduled.num_new;
-  block_manager_->publish(
-      sequence->token_ids, sequence->num_computed_tokens, sequence->cache_salt, &sequence->blocks);
+  block_manager_->publish(sequence->token_ids,
+                          sequence->num_computed_tokens,
+                          sequence->cache_salt,
+                          &sequence->block_table);
 }
 
 void Scheduler::finish(Sequence* sequence) {
   waiting_.erase(sequence->rank());
   running_.erase(sequence->rank());
-  block_manager_->free(&sequence->blocks);
+  block_manager_->free(&sequence->block_table);
   sequence->status = SequenceStatus::kFinished;
 }
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "cache/block_manager.h"
-#include "request/sequence.h"
+#include "scheduler/sequence.h"
 #include "scheduler/step_plan.h"
 
 namespace quire {

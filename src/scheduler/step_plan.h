@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "request/sequence.h"
+#include "scheduler/sequence.h"
 
 namespace quire {
 

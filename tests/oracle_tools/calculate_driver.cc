@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tools/calculator.h"
+#include "calculator/calculator.h"
 
 int main() {
   std::string line;

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "runner/onnx/onnx_inspect.h"
+#include "onnx_file/onnx_inspect.h"
 
 namespace quire::onnx {
 namespace {

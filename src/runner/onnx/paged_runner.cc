@@ -14,7 +14,7 @@
 #include "kernels/isa.h"
 #include "runner/onnx/onnx_session.h"
 #include "runner/onnx/quire_ops.h"
-#include "runner/paged/paged_cache.h"
+#include "runner/paged_cache.h"
 
 namespace quire::onnx {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <memory>
 
+#include "package/model_package.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
 #include "quire/result.h"
-#include "runner/model_package.h"
 #include "runner/onnx/onnx_session.h"
 
 namespace quire::onnx {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "package/model_package.h"
 #include "quire/model_runner.h"
 #include "quire/result.h"
 #include "runner/block_store.h"
-#include "runner/model_package.h"
 #include "runner/onnx/onnx_session.h"
 
 namespace quire::onnx {

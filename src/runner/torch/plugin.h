@@ -3,10 +3,10 @@
 #include <memory>
 #include <optional>
 
+#include "package/model_package.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
 #include "quire/result.h"
-#include "runner/model_package.h"
 
 // The seam between the program and the plug-in library, which are built together: they share C++
 // types, so a plug-in of another build is refused by its version.

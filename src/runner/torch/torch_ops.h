@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "kernels/isa.h"
-#include "runner/paged/paged_cache.h"
+#include "runner/paged_cache.h"
 
 namespace quire::torch_backend {
 

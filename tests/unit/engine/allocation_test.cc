@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "runner/fake_runner.h"
-#include "unit/engine/byte_tokenizer.h"
+#include "support/byte_tokenizer.h"
+#include "support/fake_runner.h"
 
 // Every allocation of this program is counted here, and one of them, or all from one on, can be
 // made to fail.

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "runner/fake_runner.h"
-#include "unit/engine/byte_tokenizer.h"
+#include "support/byte_tokenizer.h"
+#include "support/fake_runner.h"
 
 namespace quire {
 namespace {

@@ -11,9 +11,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "calculator/calculator.h"
 #include "engine/engine.h"
 #include "tokenizer/tokenizer_json.h"
 
@@ -105,7 +107,9 @@ class ToolLoopTest : public testing::Test {
                       .tokenizer = tokenizer_.get(),
                       .eos_ids = {kAssistantEnd, kBos},
                       .clock_ms = {}};
-    if (with_tool) parts.tool.emplace(kMarkers, *find_tool("calculator"), tokenizer_.get());
+    if (with_tool)
+      parts.tool.emplace(
+          kMarkers, Tool([](std::string_view call) { return calculate(call); }), tokenizer_.get());
     return std::make_unique<Engine>(std::move(parts), options);
   }
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "runner/fake_runner.h"
 #include "runner/kv_sizing.h"
+#include "support/fake_runner.h"
 
 namespace quire {
 namespace {

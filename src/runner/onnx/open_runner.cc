@@ -1,0 +1,32 @@
+#include "runner/onnx/open_runner.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "runner/onnx/explicit_runner.h"
+#include "runner/onnx/onnx_session.h"
+#include "runner/onnx/paged_runner.h"
+#include "runner/onnx/stateless_runner.h"
+
+namespace quire::onnx {
+
+Result<std::unique_ptr<ModelRunner>> open_onnx_runner(const ModelPackage& package,
+                                                      const EngineOptions& options) {
+  if (package.graph == "paged") return open_paged_runner(package, options);
+  if (options.kv_dtype != "auto") {
+    return invalid_argument(
+        "--kv-dtype is for paged graphs; the cache of any other graph has the graph's own type");
+  }
+  auto opened =
+      OnnxSession::open(package.model_file, choose_num_threads(options.num_threads), nullptr);
+  if (!opened) return opened.error().with_context("as a graph of kind \"" + package.graph + "\"");
+  std::unique_ptr<OnnxSession> session = *std::move(opened);
+  const bool has_cache = session->find_input("past_key_values.0.key") != nullptr;
+  if (package.graph == "explicit" || (package.graph == "foreign" && has_cache)) {
+    return open_explicit_runner(std::move(session), package, options);
+  }
+  return open_stateless_runner(std::move(session), package, options);
+}
+
+}  // namespace quire::onnx

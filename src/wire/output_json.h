@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "quire/output.h"
+
+namespace quire::wire {
+
+// The line that `generate --json` prints for the prompt at `index` (docs/command_line.md).
+std::string output_json(std::size_t index, const RequestOutput& output);
+
+}  // namespace quire::wire
