@@ -40,11 +40,6 @@ OnnxSession::OnnxSession() : env_(OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL, "qui
   env_.DisableTelemetryEvents();
 }
 
-int choose_num_threads(int requested) {
-  if (requested > 0) return requested;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 Ort::Value tensor_over(const void* data,
                        std::size_t num_bytes,
                        std::span<const std::int64_t> shape,
