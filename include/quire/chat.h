@@ -50,6 +50,10 @@ class ChatTemplate {
   Result<std::vector<TextSpan>> render(std::span<const ChatMessage> messages,
                                        const ChatRenderOptions& options) const;
 
+  // The texts that the template writes itself, for TokenizerOptions::template_texts: the markers
+  // among them are control tokens, whatever tokenizer.json calls them.
+  std::vector<std::string> own_texts() const;
+
  private:
   struct Program;
   explicit ChatTemplate(std::unique_ptr<const Program> program);

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "chat/interpreter.h"
 #include "chat/objects.h"
+#include "chat/own_texts.h"
 #include "chat/parser.h"
 #include "chat/runtime.h"
 #include "quire/chat.h"
@@ -148,6 +149,10 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view source) {
   auto program = std::make_unique<Program>();
   program->block = std::move(block);
   return ChatTemplate(std::move(program));
+}
+
+std::vector<std::string> ChatTemplate::own_texts() const {
+  return chat::own_texts(program_->block);
 }
 
 Result<std::vector<TextSpan>> ChatTemplate::render(std::span<const ChatMessage> messages,
