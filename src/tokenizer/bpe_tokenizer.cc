@@ -31,29 +31,39 @@ TrustedText plain_text(std::string_view text, bool trusted) {
 BpeTokenizer::BpeTokenizer(BpeTokenizerSpec spec)
     : spec_(std::move(spec)),
       special_(spec_.tokens.size()),
+      control_(spec_.tokens.size()),
       pre_tokenizer_(spec_.pre_tokenizer),
       merger_(spec_.rules) {
   std::unordered_map<TokenId, std::string> normalized_tokens;
+  std::vector<std::pair<AddedToken, std::string>> raw;
+  std::vector<std::pair<AddedToken, std::string>> normalized;
+  std::size_t num_bytes = 0;
+  for (const AddedToken& token : spec_.added_tokens) num_bytes += token.content.size();
+  TextWork work(num_bytes);
   for (const AddedToken& token : spec_.added_tokens) {
-    if (token.special) special_[static_cast<std::size_t>(token.id)] = true;
+    const auto place = static_cast<std::size_t>(token.id);
+    if (token.special) special_[place] = true;
+    if (token.is_control()) control_[place] = true;
     if (!token.normalized) {
-      raw_finder_.add(token, token.content);
+      raw.emplace_back(token, token.content);
       continue;
     }
     // A content that no regex can be applied to, or of which nothing is left, is never found.
-    const auto content = normalize(spec_.normalizer, plain_text(token.content, true));
+    const auto content = normalize(spec_.normalizer, plain_text(token.content, true), &work);
     if (!content || content->text.empty()) continue;
-    normalized_finder_.add(token, content->text);
+    normalized.emplace_back(token, content->text);
     normalized_tokens[token.id] = content->text;
   }
+  raw_finder_ = AddedTokenFinder(std::move(raw));
+  normalized_finder_ = AddedTokenFinder(std::move(normalized));
   decoded_.reserve(spec_.tokens.size());
   for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
     const std::string& token = spec_.tokens[id];
     if (!token.empty()) id_of_.emplace(token, static_cast<TokenId>(id));
     // The reference decodes a token as it looked for it.
-    const auto normalized = normalized_tokens.find(static_cast<TokenId>(id));
-    decoded_.push_back(decode_token(
-        spec_.decoder, normalized == normalized_tokens.end() ? token : normalized->second));
+    const auto changed = normalized_tokens.find(static_cast<TokenId>(id));
+    decoded_.push_back(
+        decode_token(spec_.decoder, changed == normalized_tokens.end() ? token : changed->second));
   }
   if (spec_.rules.by_characters && !spec_.ignore_merges) {
     cutter_ = MarkCutter::make(spec_.tokens, spec_.rules.merges);
@@ -62,7 +72,7 @@ BpeTokenizer::BpeTokenizer(BpeTokenizerSpec spec)
   for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
     const std::string& token = spec_.tokens[id];
     // A control token is never what a word of the text turns into.
-    if (special_[id] || token.empty()) continue;
+    if (control_[id] || token.empty()) continue;
     if (spec_.rules.by_characters) {
       word_ids_.emplace(token, static_cast<TokenId>(id));
     } else if (bytes_of_alphabet(token)) {
@@ -94,6 +104,7 @@ Result<std::vector<TokenId>> BpeTokenizer::encode_text(const TrustedText& text) 
   if (invalid != std::string_view::npos) return not_utf8(invalid);
   std::vector<TokenId> ids;
   ids.reserve(text.text.size() / 3 + 1);
+  TextWork work(text.text.size());
   for (const AddedTokenSegment& segment : raw_finder_.find(text, 0, text.text.size())) {
     if (segment.id != kNoToken) {
       ids.push_back(segment.id);
@@ -101,15 +112,16 @@ Result<std::vector<TokenId>> BpeTokenizer::encode_text(const TrustedText& text) 
     }
     TrustedText piece = text.slice(segment.begin, segment.end);
     if (!spec_.normalizer.empty()) {
-      QUIRE_ASSIGN(piece, normalize(spec_.normalizer, std::move(piece)));
+      QUIRE_ASSIGN(piece, normalize(spec_.normalizer, std::move(piece), &work));
     }
-    QUIRE_TRY(encode_normalized(piece, segment.begin == 0, &ids));
+    QUIRE_TRY(encode_normalized(piece, segment.begin == 0, &work, &ids));
   }
   return ids;
 }
 
 Status BpeTokenizer::encode_normalized(const TrustedText& text,
                                        bool is_first,
+                                       TextWork* work,
                                        std::vector<TokenId>* ids) const {
   const std::string_view all = text.text;
   PieceList words;
@@ -122,9 +134,9 @@ Status BpeTokenizer::encode_normalized(const TrustedText& text,
     // somebody typed.
     const bool allow_unknown =
         spec_.rules.unknown != kNoToken &&
-        (!is_special(spec_.rules.unknown) || text.is_trusted(segment.begin, segment.end));
+        (!is_control(spec_.rules.unknown) || text.is_trusted(segment.begin, segment.end));
     const std::string_view part = all.substr(segment.begin, segment.end - segment.begin);
-    QUIRE_TRY(pre_tokenizer_.split(part, is_first && segment.begin == 0, &words));
+    QUIRE_TRY(pre_tokenizer_.split(part, is_first && segment.begin == 0, &words, work));
     encode_words(words, allow_unknown, ids);
   }
   return ok_status();
@@ -185,6 +197,10 @@ bool BpeTokenizer::is_byte_token(TokenId id) const {
 
 bool BpeTokenizer::is_special(TokenId id) const {
   return has_token(id) && special_[static_cast<std::size_t>(id)];
+}
+
+bool BpeTokenizer::is_control(TokenId id) const {
+  return has_token(id) && control_[static_cast<std::size_t>(id)];
 }
 
 std::optional<TokenId> BpeTokenizer::id_of(std::string_view token) const {

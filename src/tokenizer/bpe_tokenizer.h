@@ -50,12 +50,16 @@ class BpeTokenizer final : public Tokenizer {
   std::string leading_token_bytes(TokenId id) const override;
   bool is_byte_token(TokenId id) const override;
   bool is_special(TokenId id) const override;
+  bool is_control(TokenId id) const override;
   std::optional<TokenId> id_of(std::string_view token) const override;
   int vocab_size() const override;
 
  private:
   Result<std::vector<TokenId>> encode_text(const TrustedText& text) const;
-  Status encode_normalized(const TrustedText& text, bool is_first, std::vector<TokenId>* ids) const;
+  Status encode_normalized(const TrustedText& text,
+                           bool is_first,
+                           TextWork* work,
+                           std::vector<TokenId>* ids) const;
   void encode_words(const PieceList& words, bool allow_unknown, std::vector<TokenId>* ids) const;
   void encode_word(std::string_view word, bool allow_unknown, std::vector<TokenId>* ids) const;
   bool has_token(TokenId id) const;
@@ -63,6 +67,7 @@ class BpeTokenizer final : public Tokenizer {
   BpeTokenizerSpec spec_;
   std::vector<DecodedToken> decoded_;  // what each id adds to a text
   std::vector<bool> special_;
+  std::vector<bool> control_;
   std::unordered_map<std::string_view, TokenId> id_of_;     // by the token's text
   std::unordered_map<std::string_view, TokenId> word_ids_;  // by its bytes; for ignore_merges only
   AddedTokenFinder raw_finder_;         // for tokens that are looked for before normalization

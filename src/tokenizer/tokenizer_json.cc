@@ -134,7 +134,7 @@ Result<BpeMerge> read_merge(const Json& json, const TokenIds& ids) {
 
 Status read_merges(const Json& model,
                    const TokenIds& ids,
-                   const std::vector<bool>& special,
+                   const std::vector<bool>& control,
                    BpeTokenizerSpec* spec) {
   const Json* merges = find_field(model, "merges");
   if (merges == nullptr || !merges->is_array()) {
@@ -146,8 +146,8 @@ Status read_merges(const Json& model,
     const Result<BpeMerge> merge = read_merge(entry, ids);
     if (!merge) return merge.error().with_context("merges[" + std::to_string(rank) + "]");
     // Text must not grow into a control token, even when the file has merges for it.
-    const bool makes_special = special[static_cast<std::size_t>(merge->merged)];
-    if (!makes_special) spec->rules.merges.push_back(*merge);
+    const bool makes_control = control[static_cast<std::size_t>(merge->merged)];
+    if (!makes_control) spec->rules.merges.push_back(*merge);
     ++rank;
   }
   return ok_status();
@@ -160,12 +160,12 @@ std::string byte_token(std::size_t byte, bool by_characters) {
   return std::string("<0x") + kHex[byte / 16] + kHex[byte % 16] + ">";
 }
 
-Status read_bytes(const TokenIds& ids, const std::vector<bool>& special, BpeRules* rules) {
+Status read_bytes(const TokenIds& ids, const std::vector<bool>& control, BpeRules* rules) {
   for (std::size_t byte = 0; byte < rules->token_of_byte.size(); ++byte) {
     const auto found = ids.find(byte_token(byte, rules->by_characters));
     rules->token_of_byte[byte] = found == ids.end() ? kNoToken : found->second;
-    if (found != ids.end() && special[static_cast<std::size_t>(found->second)]) {
-      return bad_model("the special token " + std::to_string(found->second) +
+    if (found != ids.end() && control[static_cast<std::size_t>(found->second)]) {
+      return bad_model("the control token " + std::to_string(found->second) +
                        " is a single byte, so any text could spell it");
     }
   }
@@ -173,10 +173,10 @@ Status read_bytes(const TokenIds& ids, const std::vector<bool>& special, BpeRule
 }
 
 // Tokens of one character; a control token is none that a text could be spelled with.
-void read_characters(const TokenIds& ids, const std::vector<bool>& special, BpeRules* rules) {
+void read_characters(const TokenIds& ids, const std::vector<bool>& control, BpeRules* rules) {
   for (const auto& [text, id] : ids) {
     const DecodedCodePoint first = decode_utf8(text, 0);
-    if (first.length != text.size() || special[static_cast<std::size_t>(id)]) continue;
+    if (first.length != text.size() || control[static_cast<std::size_t>(id)]) continue;
     rules->token_of_character.emplace(first.code_point, id);
   }
 }
@@ -213,42 +213,46 @@ Status read_unknown(const Json& model, const TokenIds& ids, BpeRules* rules) {
   return ok_status();
 }
 
-Status read_model(const Json& model, const Json* added_tokens, BpeTokenizerSpec* spec) {
+Status read_model(const Json& model,
+                  const Json* added_tokens,
+                  const TokenizerOptions& options,
+                  BpeTokenizerSpec* spec) {
   QUIRE_TRY(check_object(model, "model"));
   QUIRE_TRY(check_model_options(model));
   QUIRE_ASSIGN(spec->ignore_merges, bool_field(model, "ignore_merges", false, "model"));
   QUIRE_TRY(read_vocab(model, spec));
   QUIRE_TRY(read_added_tokens(added_tokens, spec));
   QUIRE_ASSIGN(const TokenIds ids, ids_by_text(spec->tokens));
-  std::vector<bool> special(spec->tokens.size());
+  mark_control_tokens(options, &spec->added_tokens);
+  std::vector<bool> control(spec->tokens.size());
   for (const AddedToken& token : spec->added_tokens) {
-    if (token.special) special[static_cast<std::size_t>(token.id)] = true;
+    if (token.is_control()) control[static_cast<std::size_t>(token.id)] = true;
   }
   QUIRE_TRY(read_unknown(model, ids, &spec->rules));
   QUIRE_ASSIGN(const bool byte_fallback, bool_field(model, "byte_fallback", false, "model"));
   spec->rules.token_of_byte.fill(kNoToken);
-  if (spec->rules.by_characters) read_characters(ids, special, &spec->rules);
+  if (spec->rules.by_characters) read_characters(ids, control, &spec->rules);
   if (!spec->rules.by_characters || byte_fallback) {
-    QUIRE_TRY(read_bytes(ids, special, &spec->rules));
+    QUIRE_TRY(read_bytes(ids, control, &spec->rules));
   }
   const bool has_all_bytes =
       std::ranges::find(spec->rules.token_of_byte, kNoToken) == spec->rules.token_of_byte.end();
   if (!spec->rules.by_characters && byte_fallback && !has_all_bytes) {
     return bad_model("model: \"byte_fallback\" beside ByteLevel is not supported");
   }
-  return read_merges(model, ids, special, spec);
+  return read_merges(model, ids, control, spec);
 }
 
 // The file's "truncation" and "padding" are left alone on purpose: they are habits of the program
 // that wrote the file, and the reference's users reset them too.
-Result<BpeTokenizerSpec> read_spec(const Json& json) {
+Result<BpeTokenizerSpec> read_spec(const Json& json, const TokenizerOptions& options) {
   QUIRE_TRY(check_object(json, "the document"));
   const Json* model = find_field(json, "model");
   if (model == nullptr) return bad_model("there is no \"model\"");
   BpeTokenizerSpec spec;
   QUIRE_TRY(read_pre_tokenizer(find_field(json, "pre_tokenizer"), &spec.pre_tokenizer));
   spec.rules.by_characters = !spec.pre_tokenizer.is_byte_level();
-  QUIRE_TRY(read_model(*model, find_field(json, "added_tokens"), &spec));
+  QUIRE_TRY(read_model(*model, find_field(json, "added_tokens"), options, &spec));
   QUIRE_TRY(read_normalizer(find_field(json, "normalizer"), &spec));
   QUIRE_TRY(read_post_processor(find_field(json, "post_processor"), &spec));
   QUIRE_TRY(read_decoder(find_field(json, "decoder"), &spec.decoder));
@@ -260,17 +264,19 @@ Result<BpeTokenizerSpec> read_spec(const Json& json) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json) {
+Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json,
+                                                        const TokenizerOptions& options) {
   if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
   QUIRE_ASSIGN(const Json document, parse_json(json, "the tokenizer"));
-  QUIRE_ASSIGN(BpeTokenizerSpec spec, read_spec(document));
+  QUIRE_ASSIGN(BpeTokenizerSpec spec, read_spec(document, options));
   return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(std::move(spec)));
 }
 
-Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder) {
+Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder,
+                                                  const TokenizerOptions& options) {
   const std::filesystem::path path = folder / "tokenizer.json";
   QUIRE_ASSIGN(const std::string text, read_file(path, kMaxFileBytes));
-  auto tokenizer = parse_tokenizer_json(text);
+  auto tokenizer = parse_tokenizer_json(text, options);
   if (!tokenizer) return tokenizer.error().with_context(path.string());
   return tokenizer;
 }
