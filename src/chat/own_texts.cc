@@ -71,6 +71,8 @@ class Collector {
   void arguments(const Arguments& arguments) {
     for (const ExprPtr& part : arguments.positional) alone(part.get());
     for (const Keyword& keyword : arguments.keywords) alone(keyword.value.get());
+    alone(arguments.list.get());
+    alone(arguments.dict.get());
   }
 
   void alone(const Expr* expr) {
