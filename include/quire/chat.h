@@ -18,7 +18,8 @@ struct ChatMessage {
   std::string role;
   std::string content;
   // More fields of the message as the text of a JSON object, for example tool_calls or name; empty
-  // for none. A field given here stands in for `content` or `role` (content may be null or a list).
+  // for none. A field given here stands in for `content` or `role`. Content may be
+  // null, or a list of parts, which are joined to a string for a template that wants one.
   std::string extra_json;
 };
 

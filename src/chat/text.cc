@@ -237,7 +237,7 @@ std::size_t count_lines(std::string_view text) {
   std::size_t count = 1;
   for (std::size_t at = 0; at < text.size();) {
     const DecodedCodePoint decoded = decode_utf8(text, at);
-    count += is_line_end(decoded.code_point) ? 1 : 0;
+    if (is_line_end(decoded.code_point)) ++count;
     at += decoded.length;
   }
   return count;
