@@ -32,9 +32,9 @@ BpeTokenizer::BpeTokenizer(BpeTokenizerSpec spec)
     : spec_(std::move(spec)),
       special_(spec_.tokens.size()),
       control_(spec_.tokens.size()),
+      id_of_(spec_.tokens),
       pre_tokenizer_(spec_.pre_tokenizer),
       merger_(spec_.rules) {
-  std::unordered_map<TokenId, std::string> normalized_tokens;
   std::vector<std::pair<AddedToken, std::string>> raw;
   std::vector<std::pair<AddedToken, std::string>> normalized;
   std::size_t num_bytes = 0;
@@ -52,33 +52,26 @@ BpeTokenizer::BpeTokenizer(BpeTokenizerSpec spec)
     const auto content = normalize(spec_.normalizer, plain_text(token.content, true), &work);
     if (!content || content->text.empty()) continue;
     normalized.emplace_back(token, content->text);
-    normalized_tokens[token.id] = content->text;
+    normalized_tokens_[token.id] = content->text;
   }
   raw_finder_ = AddedTokenFinder(std::move(raw));
   normalized_finder_ = AddedTokenFinder(std::move(normalized));
-  decoded_.reserve(spec_.tokens.size());
-  for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
-    const std::string& token = spec_.tokens[id];
-    if (!token.empty()) id_of_.emplace(token, static_cast<TokenId>(id));
-    // The reference decodes a token as it looked for it.
-    const auto changed = normalized_tokens.find(static_cast<TokenId>(id));
-    decoded_.push_back(
-        decode_token(spec_.decoder, changed == normalized_tokens.end() ? token : changed->second));
-  }
   if (spec_.rules.by_characters && !spec_.ignore_merges) {
     cutter_ = MarkCutter::make(spec_.tokens, spec_.rules.merges);
   }
   if (!spec_.ignore_merges) return;
+  word_texts_.resize(spec_.tokens.size());
   for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
     const std::string& token = spec_.tokens[id];
     // A control token is never what a word of the text turns into.
     if (control_[id] || token.empty()) continue;
     if (spec_.rules.by_characters) {
-      word_ids_.emplace(token, static_cast<TokenId>(id));
-    } else if (bytes_of_alphabet(token)) {
-      word_ids_.emplace(decoded_[id].bytes, static_cast<TokenId>(id));
+      word_texts_[id] = token;
+    } else if (auto bytes = bytes_of_alphabet(token)) {
+      word_texts_[id] = *std::move(bytes);
     }
   }
+  word_ids_ = TokenIndex(word_texts_);
 }
 
 Result<std::vector<TokenId>> BpeTokenizer::encode(std::string_view text) const {
@@ -159,9 +152,8 @@ void BpeTokenizer::encode_word(std::string_view word,
                                bool allow_unknown,
                                std::vector<TokenId>* ids) const {
   if (spec_.ignore_merges) {
-    const auto found = word_ids_.find(word);
-    if (found != word_ids_.end()) {
-      ids->push_back(found->second);
+    if (const auto found = word_ids_.find(word)) {
+      ids->push_back(*found);
       return;
     }
   }
@@ -183,17 +175,24 @@ Result<std::string> BpeTokenizer::decode(std::span<const TokenId> ids, bool skip
   return text + decoder.flush();
 }
 
+// The reference decodes a token as it looked for it.
+DecodedToken BpeTokenizer::decoded(TokenId id) const {
+  const auto changed = normalized_tokens_.find(id);
+  return decode_token(spec_.decoder,
+                      changed == normalized_tokens_.end()
+                          ? spec_.tokens[static_cast<std::size_t>(id)]
+                          : changed->second);
+}
+
 std::string BpeTokenizer::token_bytes(TokenId id) const {
-  return has_token(id) ? decoded_[static_cast<std::size_t>(id)].bytes : std::string();
+  return has_token(id) ? decoded(id).bytes : std::string();
 }
 
 std::string BpeTokenizer::leading_token_bytes(TokenId id) const {
-  return has_token(id) ? decoded_[static_cast<std::size_t>(id)].leading_bytes : std::string();
+  return has_token(id) ? decoded(id).leading_bytes : std::string();
 }
 
-bool BpeTokenizer::is_byte_token(TokenId id) const {
-  return has_token(id) && decoded_[static_cast<std::size_t>(id)].is_byte;
-}
+bool BpeTokenizer::is_byte_token(TokenId id) const { return has_token(id) && decoded(id).is_byte; }
 
 bool BpeTokenizer::is_special(TokenId id) const {
   return has_token(id) && special_[static_cast<std::size_t>(id)];
@@ -204,9 +203,7 @@ bool BpeTokenizer::is_control(TokenId id) const {
 }
 
 std::optional<TokenId> BpeTokenizer::id_of(std::string_view token) const {
-  const auto found = id_of_.find(token);
-  if (found == id_of_.end()) return std::nullopt;
-  return found->second;
+  return id_of_.find(token);
 }
 
 int BpeTokenizer::vocab_size() const { return static_cast<int>(spec_.tokens.size()); }
