@@ -71,6 +71,18 @@ class Cursor {
     return find_invalid_utf8(*out) == std::string_view::npos;
   }
 
+  // The same without a copy where nothing is escaped; `space` holds the value otherwise.
+  bool string_view(std::string* space, std::string_view* out) {
+    bool has_escapes = false;
+    if (!raw_string(out, &has_escapes)) return false;
+    if (has_escapes) {
+      space->clear();
+      if (!unescape(*out, space)) return false;
+      *out = *space;
+    }
+    return find_invalid_utf8(*out) == std::string_view::npos;
+  }
+
   bool index(std::size_t* number) {
     skip_spaces();
     const char* const begin = text_.data() + at_;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,9 @@ class TokenIndex {
   explicit TokenIndex(const std::vector<std::string>& texts);
 
   [[nodiscard]] std::optional<TokenId> find(std::string_view text) const;
+  // The same for many texts at once, kNoToken for those that have no id: the waits for memory
+  // overlap. `ids` has as many places.
+  void find_all(std::span<const std::string_view> texts, std::span<TokenId> ids) const;
   // Two ids that have the same text, if there are such.
   [[nodiscard]] const std::optional<std::pair<TokenId, TokenId>>& duplicate() const {
     return duplicate_;
@@ -32,6 +36,8 @@ class TokenIndex {
     TokenId id = kNoToken;
   };
   [[nodiscard]] std::uint64_t hash_of(std::string_view text) const;
+  [[nodiscard]] TokenId find_hashed(std::string_view text, std::uint64_t hash) const;
+  void insert(std::size_t id, std::uint64_t hash);
 
   const std::vector<std::string>* texts_ = nullptr;
   std::vector<Slot> slots_;  // a power of two, at most half full

@@ -1,12 +1,14 @@
 #include "tokenizer/tokenizer_json.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -129,33 +131,54 @@ class MergeList {
   MergeList(const TokenIndex& ids, const std::vector<bool>& control, BpeRules* rules)
       : ids_(ids), control_(control), rules_(rules) {}
 
-  // False where a side or what they make is not in the vocabulary.
-  bool add(std::string_view left_text, std::string_view right_text) {
-    merged_text_.assign(left_text);
-    merged_text_ += right_text;
-    const auto left = ids_.find(left_text);
-    const auto right = ids_.find(right_text);
-    const auto merged = ids_.find(merged_text_);
-    if (!left || !right || !merged) return false;
-    // Text must not grow into a control token, even when the file has merges for it.
-    if (!control_[static_cast<std::size_t>(*merged)]) {
-      rules_->merges.push_back({*left, *right, *merged});
+  // Takes a merge; false where it or one before it has a side, or makes something, that is not in
+  // the vocabulary. Merges are looked up some at a time.
+  bool add(std::string_view left, std::string_view right) {
+    texts_[3 * size_].assign(left);
+    texts_[3 * size_ + 1].assign(right);
+    std::string& merged = texts_[3 * size_ + 2];
+    merged.assign(left);
+    merged += right;
+    return ++size_ < kBlock || finish();
+  }
+
+  // Looks up what is left.
+  bool finish() {
+    std::array<std::string_view, 3 * kBlock> texts = {};
+    std::array<TokenId, 3 * kBlock> ids = {};
+    const std::size_t count = 3 * std::exchange(size_, 0);
+    std::copy(texts_.begin(), texts_.begin() + static_cast<std::ptrdiff_t>(count), texts.begin());
+    ids_.find_all(std::span(texts).first(count), std::span(ids).first(count));
+    for (std::size_t i = 0; i < count; i += 3) {
+      const BpeMerge merge{ids[i], ids[i + 1], ids[i + 2]};
+      if (merge.left == kNoToken || merge.right == kNoToken || merge.merged == kNoToken) {
+        return false;
+      }
+      // Text must not grow into a control token, even when the file has merges for it.
+      if (!control_[static_cast<std::size_t>(merge.merged)]) rules_->merges.push_back(merge);
     }
     return true;
   }
 
  private:
+  static constexpr std::size_t kBlock = 32;
+
   const TokenIndex& ids_;
   const std::vector<bool>& control_;
   BpeRules* rules_;
-  std::string merged_text_;
+  std::array<std::string, 3 * kBlock> texts_;  // of each merge left, right and both
+  std::size_t size_ = 0;
 };
 
 Status read_merges_text(std::string_view text, MergeList* list) {
   MergeTextReader reader(text);
-  while (const auto sides = reader.next()) {
-    if (!list->add(sides->first, sides->second)) return bad_model("a merge has unknown tokens");
+  bool is_known = true;
+  while (is_known) {
+    const auto sides = reader.next();
+    if (!sides) break;
+    is_known = list->add(sides->first, sides->second);
   }
+  if (!is_known || !list->finish()) return bad_model("a merge has unknown tokens");
   return reader.is_whole() ? ok_status() : bad_model("the merges are no array of pairs");
 }
 
@@ -169,7 +192,7 @@ Status read_merges(const Json& model, MergeList* list) {
     const std::string where = "merges[" + std::to_string(rank++) + "]";
     const auto sides = merge_sides(entry);
     if (!sides) return sides.error().with_context(where);
-    if (list->add(sides->first, sides->second)) continue;
+    if (list->add(sides->first, sides->second) && list->finish()) continue;
     return bad_model(where + ": a merge uses or makes a token that is not in the vocabulary");
   }
   return ok_status();
