@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "cli/zoo_manifest.h"
 
 namespace quire::cli {
@@ -59,13 +60,13 @@ int run_list() {
     const std::string name = model["name"];
     std::error_code error;
     const bool here = std::filesystem::exists("models/" + name + "/model_info.json", error);
-    std::printf("%-24s %5s  %6.0f MiB  %-20s %s%s\n",
-                name.c_str(),
-                model["parameters"].get<std::string>().c_str(),
-                model["source"]["size"].get<double>() / 1048576.0,
-                model["license"].get<std::string>().c_str(),
-                model["about"].get<std::string>().c_str(),
-                here ? "  (in models/)" : "");
+    print_out("%-24s %5s  %6.0f MiB  %-20s %s%s\n",
+              name.c_str(),
+              model["parameters"].get<std::string>().c_str(),
+              model["source"]["size"].get<double>() / 1048576.0,
+              model["license"].get<std::string>().c_str(),
+              model["about"].get<std::string>().c_str(),
+              here ? "  (in models/)" : "");
   }
   return kExitOk;
 }
