@@ -40,24 +40,26 @@ class StatelessRunner final : public ModelRunner {
   ModelPackage package_;
   EngineOptions options_;
   ModelSpec spec_;
-  std::string logits_name_;
+  LogitsInfo logits_;
   std::vector<IntegerInput> integers_;
   std::optional<TokenBlockStore> store_;
 };
 
 Status StatelessRunner::open() {
-  QUIRE_ASSIGN(const LogitsInfo logits, find_logits(*session_, package_.vocab_size));
-  logits_name_ = logits.name;
-  package_.vocab_size = logits.vocab_size;
+  QUIRE_ASSIGN(logits_, find_logits(*session_, package_.vocab_size));
+  package_.vocab_size = logits_.vocab_size;
   QUIRE_ASSIGN(integers_, find_integer_inputs(*session_, {}));
-  const int num_blocks = choose_num_kv_blocks(
-      {.requested_blocks = options_.num_kv_blocks,
-       .bytes_per_block = sizeof(TokenId) * static_cast<std::uint64_t>(options_.block_size),
-       .available_bytes = available_memory_bytes(),
-       .max_num_seqs = options_.max_num_seqs,
-       .max_seq_len = package_.max_seq_len,
-       .block_size = options_.block_size});
-  store_.emplace(num_blocks, options_.block_size);
+  const std::uint64_t bytes = TokenBlockStore::bytes_per_block(options_.block_size);
+  const std::uint64_t available = available_memory_bytes();
+  const int num_blocks = choose_num_kv_blocks({.requested_blocks = options_.num_kv_blocks,
+                                               .bytes_per_block = bytes,
+                                               .available_bytes = available,
+                                               .max_num_seqs = options_.max_num_seqs,
+                                               .max_seq_len = package_.max_seq_len,
+                                               .block_size = options_.block_size});
+  QUIRE_TRY(check_cache_fits(bytes, num_blocks, available).error());
+  QUIRE_ASSIGN(TokenBlockStore store, TokenBlockStore::create(num_blocks, options_.block_size));
+  store_.emplace(std::move(store));
   spec_ = {.vocab_size = package_.vocab_size,
            .max_seq_len = package_.max_seq_len,
            .num_kv_blocks = num_blocks,
@@ -99,11 +101,13 @@ Status StatelessRunner::run_group(const StepGroup& group, LogitsWriter* writer) 
     input_names.push_back(values.name().c_str());
     inputs.push_back(values.tensor(batch));
   }
-  const char* output_name = logits_name_.c_str();
+  const char* output_name = logits_.name.c_str();
   Ort::Value output(nullptr);
   QUIRE_TRY(session_->run(input_names, inputs, {&output_name, 1}, {&output, 1}));
+  QUIRE_ASSIGN(const LogitsView logits,
+               view_logits(output, logits_, batch, group.past + group.num_new));
   for (std::size_t i = 0; i < group.sequences.size(); ++i) {
-    QUIRE_TRY(writer->write(group.sequences[i], i, output));
+    QUIRE_TRY(writer->write(group.sequences[i], i, logits));
   }
   return ok_status();
 }
