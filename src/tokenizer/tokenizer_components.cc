@@ -364,7 +364,7 @@ Status read_decoder(const Json* json, DecodeRules* rules) {
   bool is_fused = false;
   for (const Json* part : parts) {
     QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "decoder"));
-    if (is_fused && type != "Strip") {
+    if (type != "Strip" && is_fused) {
       return bad_model("decoder: " + type.substr(0, 32) + " after Fuse is not supported");
     }
     if (type == "ByteLevel" && parts.size() == 1) {
