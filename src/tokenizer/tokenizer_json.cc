@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "tokenizer/model_text.h"
 #include "tokenizer/token_index.h"
 #include "tokenizer/tokenizer_components.h"
+#include "tokenizer/tokenizer_config.h"
 
 namespace quire {
 namespace {
@@ -36,6 +38,7 @@ struct LongParts {
 };
 
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{64} << 20U;
+constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{16} << 20U;
 constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr std::size_t kMaxAddedTokens = 65536;
 
@@ -319,39 +322,99 @@ Result<BpeTokenizerSpec> read_spec(const Json& json,
 }
 
 // The file with its long parts read as text; fails where that is not how to read it.
-Result<BpeTokenizerSpec> read_by_parts(std::string_view json, const TokenizerOptions& options) {
+Result<BpeTokenizerSpec> read_by_parts(std::string_view json,
+                                       const TokenizerOptions& options,
+                                       const TokenizerConfigFiles* files) {
   const Status unusual = bad_model("the file is to be read as a tree");
   const std::optional<ModelText> cut = cut_model_text(json);
   if (!cut) return unusual;
   auto tokens = read_vocab_text(cut->vocab, kMaxTokenBytes, std::size_t{kMaxTokenId});
   if (!tokens) return unusual;
   LongParts parts{*std::move(tokens), cut->merges};
-  QUIRE_ASSIGN(const Json document, parse_json(cut->rest, "the tokenizer"));
+  QUIRE_ASSIGN(Json document, parse_json(cut->rest, "the tokenizer"));
+  if (files != nullptr) {
+    const TokenIndex ids(parts.tokens);
+    const auto size = std::ranges::count_if(parts.tokens, [](const auto& t) { return !t.empty(); });
+    const ModelVocabulary vocabulary{[&ids](const std::string& text) { return ids.find(text); },
+                                     static_cast<std::size_t>(size)};
+    QUIRE_TRY(apply_tokenizer_config(*files, vocabulary, &document));
+  }
   return read_spec(document, options, &parts);
 }
 
-Result<BpeTokenizerSpec> read_as_tree(std::string_view json, const TokenizerOptions& options) {
-  QUIRE_ASSIGN(const Json document, parse_json(json, "the tokenizer"));
+// The id that a vocabulary gives a text: an object has it, an array its place.
+std::optional<TokenId> id_in_tree(const Json& vocab, const std::string& text) {
+  if (!vocab.is_object()) return std::nullopt;
+  const auto found = vocab.find(text);
+  if (found == vocab.end()) return std::nullopt;
+  const auto id = token_id_of(*found, "vocab");
+  return id ? std::optional(*id) : std::nullopt;
+}
+
+Result<BpeTokenizerSpec> read_as_tree(std::string_view json,
+                                      const TokenizerOptions& options,
+                                      const TokenizerConfigFiles* files) {
+  QUIRE_ASSIGN(Json document, parse_json(json, "the tokenizer"));
+  if (files != nullptr) {
+    const Json* model = find_field(document, "model");
+    const Json* found = model == nullptr ? nullptr : find_field(*model, "vocab");
+    const Json vocab = found == nullptr ? Json::object() : *found;
+    const ModelVocabulary vocabulary{
+        [&vocab](const std::string& text) { return id_in_tree(vocab, text); }, vocab.size()};
+    QUIRE_TRY(apply_tokenizer_config(*files, vocabulary, &document));
+  }
   return read_spec(document, options, nullptr);
+}
+
+Result<std::unique_ptr<Tokenizer>> make_tokenizer(std::string_view json,
+                                                  const TokenizerOptions& options,
+                                                  const TokenizerConfigFiles* files) {
+  if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
+  Result<BpeTokenizerSpec> spec = read_by_parts(json, options, files);
+  // What the fast way cannot read the other one can, or says why not.
+  if (!spec) spec = read_as_tree(json, options, files);
+  if (!spec) return spec.error();
+  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(*std::move(spec)));
+}
+
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+// The files beside the tokenizer.json of a folder that nobody has exported; a package has its
+// tokenizer.json as it is to be read.
+Result<std::optional<TokenizerConfigFiles>> read_config_files(const std::filesystem::path& folder) {
+  const bool has_any =
+      is_there(folder / "tokenizer_config.json") || is_there(folder / "added_tokens.json");
+  if (is_there(folder / "model_info.json") || !has_any) {
+    return std::optional<TokenizerConfigFiles>();
+  }
+  TokenizerConfigFiles files;
+  for (const auto& [name, json] : {std::pair("tokenizer_config.json", &files.tokenizer_config),
+                                   std::pair("added_tokens.json", &files.added_tokens),
+                                   std::pair("special_tokens_map.json", &files.special_tokens_map),
+                                   std::pair("config.json", &files.config)}) {
+    if (!is_there(folder / name)) continue;
+    QUIRE_ASSIGN(*json, read_json_file(folder / name, kMaxConfigBytes));
+    QUIRE_TRY(check_object(*json, name));
+  }
+  return std::optional(std::move(files));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json,
                                                         const TokenizerOptions& options) {
-  if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
-  Result<BpeTokenizerSpec> spec = read_by_parts(json, options);
-  // What the fast way cannot read the other one can, or says why not.
-  if (!spec) spec = read_as_tree(json, options);
-  if (!spec) return spec.error();
-  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(*std::move(spec)));
+  return make_tokenizer(json, options, nullptr);
 }
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder,
                                                   const TokenizerOptions& options) {
   const std::filesystem::path path = folder / "tokenizer.json";
   QUIRE_ASSIGN(const std::string text, read_file(path, kMaxFileBytes));
-  auto tokenizer = parse_tokenizer_json(text, options);
+  QUIRE_ASSIGN(const auto files, read_config_files(folder));
+  auto tokenizer = make_tokenizer(text, options, files ? &*files : nullptr);
   if (!tokenizer) return tokenizer.error().with_context(path.string());
   return tokenizer;
 }
