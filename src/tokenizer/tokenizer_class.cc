@@ -51,14 +51,17 @@ std::string text_of(const Json& json, const char* name) {
   return field != nullptr && field->is_string() ? field->get<std::string>() : std::string();
 }
 
+// Whether any component is ByteLevel.
 bool has_byte_level(const Json& document) {
-  const Json* part = find_field(document, "pre_tokenizer");
-  if (part == nullptr) return false;
-  if (text_of(*part, "type") == "ByteLevel") return true;
-  const Json* list = find_field(*part, "pretokenizers");
-  return list != nullptr && list->is_array() && std::ranges::any_of(*list, [](const Json& step) {
-           return text_of(step, "type") == "ByteLevel";
-         });
+  for (const char* name : {"normalizer", "pre_tokenizer", "post_processor", "decoder"}) {
+    const Json* part = find_field(document, name);
+    if (part != nullptr &&
+        part->dump(-1, ' ', true, Json::error_handler_t::replace).find("\"ByteLevel\"") !=
+            std::string::npos) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Json byte_level(bool add_prefix_space, bool use_regex) {

@@ -83,7 +83,6 @@ class ConfigMerger {
   Status read_extra(const Json* extra);
   Status add_listed();
   Status add(AddedToken token);
-  Status add_names();
   [[nodiscard]] const NamedToken* named(const std::string& name) const;
   void write_added();
 
@@ -257,18 +256,6 @@ Status ConfigMerger::add_listed() {
   return ok_status();
 }
 
-// Tokens with names are special, with the flags that come with the name.
-Status ConfigMerger::add_names() {
-  const auto add_special = [this](const NamedToken& named) {
-    AddedToken token = named.token;
-    token.special = true;
-    return add(std::move(token));
-  };
-  for (const auto& [name, token] : named_) QUIRE_TRY(add_special(token));
-  for (const NamedToken& token : extra_) QUIRE_TRY(add_special(token));
-  return ok_status();
-}
-
 void ConfigMerger::write_added() {
   Json list = Json::array();
   for (const AddedToken& token : tokens_) {
@@ -291,8 +278,9 @@ Status ConfigMerger::run() {
   // A named token has the flags under which it is listed.
   for (auto& [key, token] : named_) {
     const auto listed = listed_by_content_.find(token.token.content);
-    const Json* given = find_field(files_.tokenizer_config, key.c_str());
-    if (given == nullptr || listed == listed_by_content_.end()) continue;
+    const bool is_given = find_field(files_.tokenizer_config, key.c_str()) != nullptr ||
+                          find_field(files_.special_tokens_map, key.c_str()) != nullptr;
+    if (!is_given || listed == listed_by_content_.end()) continue;
     token = {listed->second, true};
   }
   const bool is_rebuilt = is_rebuilding_class(name);
@@ -310,7 +298,6 @@ Status ConfigMerger::run() {
   if (name == "Qwen2Tokenizer") {
     for (const auto& [key, token] : named_) QUIRE_TRY(add(plain_special(token.token.content)));
   }
-  QUIRE_TRY(add_names());
   write_added();
   const NamedToken* unknown = named("unk_token");
   return rebuild_components(name,

@@ -33,6 +33,29 @@ def config(tokenizer, **settings):
     return {"added_tokens_decoder": decoder, **settings}
 
 
+def class_cases(tokenizer):
+    names = (
+        "GPT2Tokenizer",
+        "GPT2TokenizerFast",
+        "Qwen2Tokenizer",
+        "LlamaTokenizer",
+        "LlamaTokenizerFast",
+        "GemmaTokenizer",
+        "GPTNeoXTokenizer",
+        "CohereTokenizer",
+    )
+    prefixes = {
+        "none": {"legacy": True},
+        "with": {"add_prefix_space": True},
+        "without": {"add_prefix_space": False, "unk_token": "<unk>"},
+    }
+    return {
+        f"class_{name}_{prefix}": {"tokenizer_config.json": config(tokenizer, tokenizer_class=name, **settings)}
+        for name in names
+        for prefix, settings in prefixes.items()
+    }
+
+
 def cases(tokenizer):
     size = tokenizer.get_vocab_size()
     first = min(tokenizer.get_added_tokens_decoder())
@@ -80,26 +103,7 @@ def cases(tokenizer):
             "tokenizer_config.json": config(tokenizer, tokenizer_class="LlamaTokenizer"),
             "config.json": {"model_type": "phi3"},
         },
-        **{
-            f"class_{name}_{prefix}": {
-                "tokenizer_config.json": config(tokenizer, tokenizer_class=name, **settings)
-            }
-            for name in (
-                "GPT2Tokenizer",
-                "GPT2TokenizerFast",
-                "Qwen2Tokenizer",
-                "LlamaTokenizer",
-                "LlamaTokenizerFast",
-                "GemmaTokenizer",
-                "GPTNeoXTokenizer",
-                "CohereTokenizer",
-            )
-            for prefix, settings in {
-                "none": {"legacy": True},
-                "with": {"add_prefix_space": True},
-                "without": {"add_prefix_space": False, "unk_token": "<unk>"},
-            }.items()
-        },
+        **class_cases(tokenizer),
     }
 
 
