@@ -38,6 +38,10 @@ std::size_t match_length(const SplitStep& step, std::string_view text, std::size
       const ClassedChar c = classed_char_at(text, at);
       return is_punctuation(c) ? c.length : 0;
     }
+    case SplitStep::Kind::kWhitespace: {
+      const ClassedChar c = classed_char_at(text, at);
+      return c.is(kClassSpace) ? c.length : 0;
+    }
     case SplitStep::Kind::kDigits: {
       std::size_t end = at;
       for (ClassedChar c = classed_char_at(text, at); c.is(kClassDigit);

@@ -42,8 +42,9 @@ TEST(TokenizerConfigTest, FlagsAndTokensOfTheConfigCount) {
 
 TEST(TokenizerConfigTest, ATokenThatIsSpecialOnlyThereIsSpecial) {
   TokenizerConfigFiles files;
-  files.tokenizer_config = {{"pad_token", "<pad>"}, {"extra_special_tokens", {"<extra>"}}};
-  files.added_tokens = {{"<pad>", 264}, {"<plain>", 265}};
+  files.tokenizer_config = {{"pad_token", "<pad>"},
+                            {"extra_special_tokens", json::array({"<extra>"})}};
+  files.added_tokens = json::parse(R"({"<pad>": 264, "<plain>": 265})");
   EXPECT_EQ(added(files, "<pad>")["special"], true);
   EXPECT_EQ(added(files, "<plain>")["special"], false);
   EXPECT_EQ(added(files, "<extra>")["special"], true);
