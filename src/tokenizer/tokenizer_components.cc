@@ -166,10 +166,9 @@ Result<SplitStep> read_step(const Json& json, std::string_view part) {
     return step;
   }
   if (type == "Whitespace") {  // words and runs of signs; nothing else is kept
-    step.kind = SplitStep::Kind::kRegex;
+    step.kind = SplitStep::Kind::kWords;
     step.behavior = SplitStep::Behavior::kRemoved;
     step.invert = true;
-    QUIRE_ASSIGN(step.regex, Regex::compile(R"(\w+|[^\w\s]+)"));
     return step;
   }
   if (type == "Punctuation") {

@@ -214,7 +214,9 @@ def build_unigram(name):
         vocab_size=1200, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False
     )
     # Not all of the letters, so that some have no piece.
-    tokenizer.train_from_iterator(texts.random_texts(1, 300) + [" ".join(texts.WORDS) * 5], trainer)
+    corpus = [*texts.random_texts(1, 2000), " ".join(texts.WORDS) * 5]
+    corpus = ["".join(c for c in text if ord(c) < 0x180) for text in corpus]
+    tokenizer.train_from_iterator(corpus, trainer)
     document = json.loads(tokenizer.to_str())
     document["added_tokens"] = []
     if name == "unigram_bytes":
