@@ -94,8 +94,11 @@ Status PagedAttention::check_cache(const Tensor& cache,
     return internal_error(name + " is not where the runner put it: its writes would be lost");
   }
   if (cache.shape[1] == block_bytes) return ok_status();
-  return bad_model(name + " has blocks of " + std::to_string(cache.shape[1]) +
-                   " bytes where heads and head_dim make it " + std::to_string(block_bytes));
+  return bad_model(
+      name + " has blocks of " + std::to_string(cache.shape[1]) +
+      " bytes, by the package's cache_layers, where the graph's heads and head_dim make "
+      "it " +
+      std::to_string(block_bytes));
 }
 
 Status PagedAttention::check_batch(std::span<const Tensor> inputs) const {

@@ -41,9 +41,7 @@ def test_every_cache_and_instruction_set_has_equal_bits(
 def test_quantized_weights_have_equal_bits_in_all_three(
     quire: Program, store: PackageStore, quantize: str
 ) -> None:
-    package = store.tiny(
-        f"three-{quantize}", {"format": "both", "quantize": quantize}, hidden_size=64
-    )
+    package = store.tiny(f"three-{quantize}", {"format": "both", "quantize": quantize})
     run = quire("verify", package, "--shadow", "graph,onnx,torch")
     assert run.code == 0, run.err
     assert run.out.count(EQUAL) == 2

@@ -384,13 +384,11 @@ class Clip final : public GraphOperator {
                      std::span<const Tensor> inputs,
                      const Tensor& output) {
     using Limits = std::numeric_limits<T>;
-    constexpr T kLeast = Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
-    constexpr T kMost = Limits::has_infinity ? Limits::infinity() : Limits::max();
     const auto limit = [&inputs](std::size_t i, T otherwise) {
       return i < inputs.size() && inputs[i].present ? inputs[i].elements<T>()[0] : otherwise;
     };
-    const T low = limit(1, kLeast);
-    const T high = limit(2, kMost);
+    const T low = limit(1, Limits::lowest());
+    const T high = limit(2, Limits::max());
     const T* x = inputs[0].elements<T>().data();
     const auto y = writable<T>(output);
     for_each_run(executor,

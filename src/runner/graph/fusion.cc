@@ -73,8 +73,9 @@ std::vector<std::size_t> Fuser::siblings(std::size_t node) const {
   std::vector<std::size_t> found = {node};
   const ops::Linear* first = linear_at(node);
   for (const std::size_t other : consumers(model_.nodes[node].inputs[0])) {
+    if (found.size() == kernels::kMaxLinearTargets) break;
     const ops::Linear* linear = other > node && !gone_[other] ? linear_at(other) : nullptr;
-    if (linear == nullptr || found.size() == kernels::kMaxLinearTargets) continue;
+    if (linear == nullptr) continue;
     const bool bits_agree =
         !linear->weights().is_quantized() || linear->activation_bits() == first->activation_bits();
     if (linear->weights().is_quantized() == first->weights().is_quantized() && bits_agree) {

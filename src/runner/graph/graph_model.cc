@@ -17,6 +17,8 @@ namespace quire::graph {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+// A model of a hundred layers has some thousands.
+constexpr std::size_t kMaxNodes = 50'000;
 
 std::string name_of(const onnx::OnnxNode& node) {
   return "node " + (node.name.empty() ? node.op_type : node.name).substr(0, 200);
@@ -140,6 +142,10 @@ Status Builder::reserve_weights() {
     }
   }
   if (total == 0) return ok_status();
+  if (total > available_memory_bytes()) {
+    return resource_exhausted("the weights take " + std::to_string(total >> 20U) +
+                              " MiB, more than the machine has left");
+  }
   QUIRE_ASSIGN(MemoryRegion region, MemoryRegion::map(total));
 #if defined(MADV_HUGEPAGE)
   madvise(region.data(), region.size(), MADV_HUGEPAGE);
@@ -241,6 +247,10 @@ void Builder::share_tables() {
 }
 
 Status Builder::build_parts() {
+  if (graph_.nodes.size() > kMaxNodes) {
+    return bad_model("a paged graph has at most " + std::to_string(kMaxNodes) + " nodes, not " +
+                     std::to_string(graph_.nodes.size()));
+  }
   QUIRE_TRY(add_inputs());
   QUIRE_TRY(reserve_weights());
   for (const onnx::OnnxNode& node : graph_.nodes) {

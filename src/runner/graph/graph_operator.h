@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -65,8 +67,30 @@ Result<std::int64_t> integer_attribute(const onnx::OnnxNode& node,
 // ONNX's element type in the operators' words. kBadModel for one that no operator takes.
 Result<ops::ElementType> element_type(int onnx_type);
 
-// The integers of a tensor of shapes or axes, int64 or int32.
-Result<std::vector<std::int64_t>> integers_of(const ops::Tensor& tensor, std::string_view name);
+// A few integers, in place: what shapes, axes and the like are.
+class Integers {
+ public:
+  static constexpr std::size_t kMost = 16;
+
+  std::size_t size() const { return size_; }
+  bool is_full() const { return size_ == kMost; }
+  void push_back(std::int64_t value) { values_[size_++] = value; }  // unless it is full
+  void insert(std::size_t place, std::int64_t value);               // unless it is full
+  std::int64_t& operator[](std::size_t i) { return values_[i]; }
+  std::int64_t operator[](std::size_t i) const { return values_[i]; }
+  std::int64_t* begin() { return values_.data(); }
+  std::int64_t* end() { return values_.data() + size_; }
+  const std::int64_t* begin() const { return values_.data(); }
+  const std::int64_t* end() const { return values_.data() + size_; }
+
+ private:
+  std::array<std::int64_t, kMost> values_ = {};
+  std::size_t size_ = 0;
+};
+
+// The integers of a tensor of shapes or axes, int64 or int32. kBadModel: other elements, or more
+// than Integers hold.
+Result<Integers> integers_of(const ops::Tensor& tensor, std::string_view name);
 
 // `axis` counted from the front. kBadModel outside [-rank, rank).
 Result<std::size_t> checked_axis(std::int64_t axis, std::size_t rank);

@@ -100,11 +100,12 @@ Status GraphRunner::open() {
 Status GraphRunner::read_graph() {
   QUIRE_TRY(onnx::inspect_onnx(package_.model_file));
   QUIRE_ASSIGN(const onnx::OnnxGraph graph, onnx::read_onnx_graph(package_.model_file));
-  QUIRE_ASSIGN(optional_,
-               ops::check_paged_graph(declared(graph.inputs),
-                                      declared(graph.outputs),
-                                      {.num_layers = package_.cache_layers.size(),
-                                       .vocab_size = package_.vocab_size}));
+  const auto checked = ops::check_paged_graph(
+      declared(graph.inputs),
+      declared(graph.outputs),
+      {.num_layers = package_.cache_layers.size(), .vocab_size = package_.vocab_size});
+  if (!checked) return checked.error().with_context(package_.model_file.string());
+  optional_ = *checked;
   environment_.packer = &*threads_;
   auto built = build_graph_model(graph, package_.model_file, &environment_);
   if (!built) return built.error().with_context(package_.model_file.string());

@@ -6,6 +6,9 @@
 namespace quire::graph {
 namespace {
 
+// What constants and shapes alone decide is shapes, masks and small tables.
+constexpr std::size_t kMaxDecidedBytes = std::size_t{64} << 20U;
+
 std::size_t at(int place) { return static_cast<std::size_t>(place); }
 
 // What becomes of a shape's value is arithmetic on a few numbers: one thread does it.
@@ -53,6 +56,10 @@ Status Layout::evaluate(GraphNode* node) {
     const int output = node->outputs[i];
     std::vector<std::byte>& bytes = bytes_[at(output)];
     ops::Tensor& tensor = tensors_[at(output)];
+    if (tensor.bytes().size() > kMaxDecidedBytes) {
+      return bad_model(node->name + ": a value of " + tensor.shape.text() +
+                       " that no step decides is too large");
+    }
     bytes.resize(std::max<std::size_t>(tensor.bytes().size(), 1));
     tensor.data = bytes.data();
     scratch_outputs_[i] = tensor;

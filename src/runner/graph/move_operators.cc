@@ -108,7 +108,8 @@ class Split final : public GraphOperator {
     QUIRE_ASSIGN(const std::size_t axis, checked_axis(axis_, inputs[0].shape.rank()));
     const std::int64_t dim = inputs[0].shape[axis];
     const auto count = static_cast<std::int64_t>(outputs.size());
-    std::vector<std::int64_t> parts;
+    Integers parts;
+    if (outputs.size() > Integers::kMost) return bad_model("the parts are too many");
     if (inputs.size() > 1 && inputs[1].present) {
       QUIRE_ASSIGN(parts, integers_of(inputs[1], "the parts"));
     } else {
@@ -206,11 +207,14 @@ class Slice final : public GraphOperator {
     const ops::Shape& shape = inputs[0].shape;
     Cuts cuts;
     for (std::size_t i = 0; i < shape.rank(); ++i) cuts[i].count = shape[i];
-    QUIRE_ASSIGN(const auto starts, integers_of(inputs[1], "the starts"));
-    QUIRE_ASSIGN(const auto ends, integers_of(inputs[2], "the ends"));
-    std::vector<std::int64_t> axes;
-    std::vector<std::int64_t> steps(starts.size(), 1);
-    for (std::size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<std::int64_t>(i));
+    QUIRE_ASSIGN(const Integers starts, integers_of(inputs[1], "the starts"));
+    QUIRE_ASSIGN(const Integers ends, integers_of(inputs[2], "the ends"));
+    Integers axes;
+    Integers steps;
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      axes.push_back(static_cast<std::int64_t>(i));
+      steps.push_back(1);
+    }
     if (inputs.size() > 3 && inputs[3].present) {
       QUIRE_ASSIGN(axes, integers_of(inputs[3], "the axes"));
     }
@@ -269,12 +273,17 @@ class Gather final : public GraphOperator {
         (inputs[1].type != ElementType::kInt64 && inputs[1].type != ElementType::kInt32)) {
       return bad_model("its indices must be integers");
     }
-    std::vector<std::int64_t> dims(data.dims().begin(),
-                                   data.dims().begin() + static_cast<std::ptrdiff_t>(axis));
-    const auto indices = inputs[1].shape.dims();
-    dims.insert(dims.end(), indices.begin(), indices.end());
-    dims.insert(
-        dims.end(), data.dims().begin() + static_cast<std::ptrdiff_t>(axis) + 1, data.dims().end());
+    if (data.rank() + inputs[1].shape.rank() > Integers::kMost) {
+      return bad_model("a tensor has too many dimensions");
+    }
+    Integers dims;
+    for (std::size_t i = 0; i < data.rank(); ++i) {
+      if (i != axis) {
+        dims.push_back(data[i]);
+        continue;
+      }
+      for (const std::int64_t dim : inputs[1].shape.dims()) dims.push_back(dim);
+    }
     const auto shape = ops::Shape::of(dims);
     if (!shape) return bad_model("a tensor of the graph is too large");
     outputs[0].type = inputs[0].type;
@@ -320,7 +329,7 @@ class Expand final : public GraphOperator {
  public:
   bool needs_value(std::size_t input) const override { return input == 1; }
   Status infer(std::span<const Tensor> inputs, std::span<Tensor> outputs) const override {
-    QUIRE_ASSIGN(const std::vector<std::int64_t> dims, integers_of(inputs[1], "the shape"));
+    QUIRE_ASSIGN(const Integers dims, integers_of(inputs[1], "the shape"));
     const auto wanted = ops::Shape::of(dims);
     if (!wanted) return bad_model("the shape cannot be");
     const std::array<ops::Shape, 2> shapes = {inputs[0].shape, *wanted};

@@ -51,7 +51,7 @@ class Reshape final : public Forwarding {
 
   bool needs_value(std::size_t input) const override { return input == 1; }
   Status infer(std::span<const Tensor> inputs, std::span<Tensor> outputs) const override {
-    QUIRE_ASSIGN(std::vector<std::int64_t> dims, integers_of(inputs[1], "the shape"));
+    QUIRE_ASSIGN(Integers dims, integers_of(inputs[1], "the shape"));
     const ops::Shape& from = inputs[0].shape;
     std::int64_t known = 1;
     std::int64_t* open = nullptr;
@@ -78,16 +78,21 @@ class Reshape final : public Forwarding {
 };
 
 // Axes as positions of dimensions, each once, ascending.
-Result<std::vector<std::size_t>> axes_of(const Tensor& tensor, std::size_t rank) {
-  QUIRE_ASSIGN(const std::vector<std::int64_t> given, integers_of(tensor, "the axes"));
-  std::vector<std::size_t> axes;
-  for (const std::int64_t axis : given) {
+Result<Integers> axes_of(const Tensor& tensor, std::size_t rank) {
+  QUIRE_ASSIGN(Integers axes, integers_of(tensor, "the axes"));
+  for (std::int64_t& axis : axes) {
     QUIRE_ASSIGN(const std::size_t place, checked_axis(axis, rank));
-    axes.push_back(place);
+    axis = static_cast<std::int64_t>(place);
   }
   std::ranges::sort(axes);
   if (std::ranges::adjacent_find(axes) != axes.end()) return bad_model("an axis stands twice");
   return axes;
+}
+
+Integers dims_of(const ops::Shape& shape) {
+  Integers dims;
+  for (const std::int64_t dim : shape.dims()) dims.push_back(dim);
+  return dims;
 }
 
 class Unsqueeze final : public Forwarding {
@@ -96,9 +101,10 @@ class Unsqueeze final : public Forwarding {
   Status infer(std::span<const Tensor> inputs, std::span<Tensor> outputs) const override {
     const std::size_t added = inputs[1].shape.num_elements();
     QUIRE_ASSIGN(const auto axes, axes_of(inputs[1], inputs[0].shape.rank() + added));
-    std::vector<std::int64_t> dims(inputs[0].shape.dims().begin(), inputs[0].shape.dims().end());
-    for (const std::size_t axis : axes) {
-      dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), 1);
+    Integers dims = dims_of(inputs[0].shape);
+    for (const std::int64_t axis : axes) {
+      if (dims.is_full()) return bad_model("a tensor has too many dimensions");
+      dims.insert(static_cast<std::size_t>(axis), 1);
     }
     return set_reshaped(inputs[0], dims, &outputs[0]);
   }
@@ -109,26 +115,20 @@ class Squeeze final : public Forwarding {
   bool needs_value(std::size_t input) const override { return input == 1; }
   Status infer(std::span<const Tensor> inputs, std::span<Tensor> outputs) const override {
     const ops::Shape& from = inputs[0].shape;
-    std::vector<std::size_t> axes;
     const bool has_axes = inputs.size() > 1 && inputs[1].present;
-    if (has_axes) QUIRE_TRY(set_axes(inputs[1], from, &axes));
-    std::vector<std::int64_t> dims;
+    Integers axes;
+    if (has_axes) {
+      QUIRE_ASSIGN(axes, axes_of(inputs[1], from.rank()));
+    }
+    Integers dims;
     for (std::size_t i = 0; i < from.rank(); ++i) {
-      const bool goes = has_axes ? std::ranges::find(axes, i) != axes.end() : from[i] == 1;
-      if (!goes) dims.push_back(from[i]);
+      const bool is_named = std::ranges::find(axes, static_cast<std::int64_t>(i)) != axes.end();
+      if (is_named && from[i] != 1) {
+        return bad_model("a dimension of more than one element cannot go");
+      }
+      if (!is_named && (has_axes || from[i] != 1)) dims.push_back(from[i]);
     }
     return set_reshaped(inputs[0], dims, &outputs[0]);
-  }
-
- private:
-  static Status set_axes(const Tensor& tensor,
-                         const ops::Shape& from,
-                         std::vector<std::size_t>* axes) {
-    QUIRE_ASSIGN(*axes, axes_of(tensor, from.rank()));
-    for (const std::size_t axis : *axes) {
-      if (from[axis] != 1) return bad_model("a dimension of more than one element cannot go");
-    }
-    return ok_status();
   }
 };
 

@@ -1,7 +1,7 @@
 #include "runner/graph/step_memory.h"
 
 #include <algorithm>
-#include <utility>
+#include <string>
 
 #include "quire/result.h"
 
@@ -19,6 +19,7 @@ std::size_t rounded(std::size_t bytes) {
 void StepMemory::clear() {
   holes_.clear();
   end_ = 0;
+  is_absurd_ = false;
 }
 
 std::size_t StepMemory::take(std::size_t bytes) {
@@ -27,7 +28,11 @@ std::size_t StepMemory::take(std::size_t bytes) {
   for (auto hole = holes_.begin(); hole != holes_.end(); ++hole) {
     if (hole->bytes >= bytes && (best == holes_.end() || hole->bytes < best->bytes)) best = hole;
   }
-  if (best == holes_.end()) return std::exchange(end_, end_ + bytes);
+  if (best == holes_.end()) {
+    const std::size_t offset = end_;
+    is_absurd_ |= __builtin_add_overflow(end_, bytes, &end_);
+    return offset;
+  }
   const std::size_t offset = best->offset;
   best->offset += bytes;
   best->bytes -= bytes;
@@ -49,6 +54,10 @@ void StepMemory::give_back(std::size_t offset, std::size_t bytes) {
 
 Status StepMemory::reserve() {
   if (region_ != nullptr && region_->size() >= end_) return ok_status();
+  if (is_absurd_ || end_ > available_memory_bytes()) {
+    return resource_exhausted("a step of this graph needs " + std::to_string(end_ >> 20U) +
+                              " MiB for its values; lower max_batch_tokens");
+  }
   region_.reset();  // before the new one is made: nothing of a step outlives it
   QUIRE_ASSIGN(MemoryRegion region, MemoryRegion::map(end_ + end_ / 4 + kAlignment));
   region_ = std::make_unique<MemoryRegion>(std::move(region));

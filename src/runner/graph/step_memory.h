@@ -18,7 +18,8 @@ class StepMemory {
   std::size_t take(std::size_t bytes);
   void give_back(std::size_t offset, std::size_t bytes);
 
-  // Reserves the region for all that was taken. kResourceExhausted.
+  // Reserves the region for all that was taken. kResourceExhausted where that is more than the
+  // machine has left.
   Status reserve();
   std::byte* data() const { return region_ == nullptr ? nullptr : region_->data(); }
 
@@ -30,6 +31,7 @@ class StepMemory {
 
   std::vector<Hole> holes_;  // ascending, never touching one another
   std::size_t end_ = 0;
+  bool is_absurd_ = false;  // more than any address can be
   std::unique_ptr<MemoryRegion> region_;
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "runner/graph/graph_operator.h"
@@ -51,16 +52,25 @@ Result<ops::ElementType> element_type(int onnx_type) {
                    " of ONNX is none that an operator takes");
 }
 
-Result<std::vector<std::int64_t>> integers_of(const ops::Tensor& tensor, std::string_view name) {
-  if (tensor.present && tensor.type == ops::ElementType::kInt64) {
-    const auto values = tensor.elements<std::int64_t>();
-    return std::vector<std::int64_t>(values.begin(), values.end());
+void Integers::insert(std::size_t place, std::int64_t value) {
+  std::copy_backward(begin() + place, end(), end() + 1);
+  values_[place] = value;
+  ++size_;
+}
+
+Result<Integers> integers_of(const ops::Tensor& tensor, std::string_view name) {
+  const bool is_wide = tensor.present && tensor.type == ops::ElementType::kInt64;
+  if (!is_wide && !(tensor.present && tensor.type == ops::ElementType::kInt32)) {
+    return bad_model(std::string(name) + " must be integers");
   }
-  if (tensor.present && tensor.type == ops::ElementType::kInt32) {
-    const auto values = tensor.elements<std::int32_t>();
-    return std::vector<std::int64_t>(values.begin(), values.end());
+  const std::size_t count = tensor.shape.num_elements();
+  if (count > Integers::kMost) return bad_model(std::string(name) + " are too many");
+  Integers integers;
+  for (std::size_t i = 0; i < count; ++i) {
+    integers.push_back(is_wide ? tensor.elements<std::int64_t>()[i]
+                               : std::int64_t{tensor.elements<std::int32_t>()[i]});
   }
-  return bad_model(std::string(name) + " must be integers");
+  return integers;
 }
 
 Result<std::size_t> checked_axis(std::int64_t axis, std::size_t rank) {

@@ -76,11 +76,12 @@ std::vector<ops::GraphValue> graph_values(const std::vector<TensorInfo>& tensors
 }
 
 Status PagedRunner::check_graph() {
-  QUIRE_ASSIGN(optional_,
-               ops::check_paged_graph(graph_values(session_->inputs()),
-                                      graph_values(session_->outputs()),
-                                      {.num_layers = package_.cache_layers.size(),
-                                       .vocab_size = package_.vocab_size}));
+  const auto checked = ops::check_paged_graph(
+      graph_values(session_->inputs()),
+      graph_values(session_->outputs()),
+      {.num_layers = package_.cache_layers.size(), .vocab_size = package_.vocab_size});
+  if (!checked) return checked.error().with_context(package_.model_file.string());
+  optional_ = *checked;
   return ok_status();
 }
 
