@@ -7,5 +7,7 @@ endif()
 set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
 set(OPENSSL_USE_STATIC_LIBS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# A static program with a search path for libraries stops before main().
+set(CMAKE_SKIP_RPATH ON)
 target_compile_options(quire_options INTERFACE -ffunction-sections -fdata-sections)
 target_link_options(quire_options INTERFACE -static-pie -Wl,--gc-sections -Wl,--fatal-warnings -s)

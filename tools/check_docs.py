@@ -49,6 +49,8 @@ class Tree:
         path = path.rstrip("/")
         if path in self.folders or path in self.names:
             return True
+        if re.fullmatch(r"docs/adr/\d{4}", path):
+            return any(name.startswith(path) for name in self.names)
         return "*" in path and any(fnmatch.fnmatch(name, path) for name in self.names)
 
     def files_named(self, name):

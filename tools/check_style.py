@@ -75,7 +75,7 @@ def check_py_functions(name, text):
 
 def check_rooms(name, text):
     """A build file of a room names sources that lie beside it or are made in the build folder."""
-    if not name.startswith(CMAKE_ROOMS) or pathlib.PurePosixPath(name).name != "CMakeLists.txt":
+    if not name.startswith(CMAKE_ROOMS):
         return
     for number, line in enumerate(text.splitlines(), 1):
         for source in CMAKE_SOURCE.findall(line.split("#")[0]):
@@ -102,12 +102,13 @@ def main():
     names = tracked_files(root)
     problems = list(check_built(root, names))
     for name in names:
-        if pathlib.PurePosixPath(name).suffix not in SOURCE_SUFFIXES | {".txt"}:
+        path = pathlib.PurePosixPath(name)
+        if path.name == "CMakeLists.txt":
+            problems += check_rooms(name, (root / name).read_text(encoding="utf-8"))
+        if path.suffix not in SOURCE_SUFFIXES:
             continue
         text = (root / name).read_text(encoding="utf-8")
-        problems += check_rooms(name, text)
-        if not name.endswith(".txt"):
-            problems += check_lines(name, text)
+        problems += check_lines(name, text)
         if name.endswith((".h", ".cc")) and name not in GENERATED:
             problems += check_cc_functions(name, text)
         if name.endswith(".py"):
