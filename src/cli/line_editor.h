@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -19,7 +20,9 @@ class LineEditor {
   std::optional<std::string> read_line(const std::string& prompt);
 
  private:
-  bool interactive_;
+  class Terminal;
+
+  std::unique_ptr<Terminal> terminal_;  // null when stdin is none
   std::filesystem::path history_file_;
 };
 

@@ -340,7 +340,7 @@ def ask_driver():
 @pytest.fixture(scope="session")
 def driver():
     given = os.environ.get("QUIRE_TOKENIZE_DRIVER")
-    found = [given] if given else ROOT.glob("build/*/tests/unit/tokenizer/tokenize_driver")
+    found = [given] if given else ROOT.glob("build/*/tests/oracle_tokenizer/tokenize_driver")
     newest = max(map(pathlib.Path, found), key=lambda path: path.stat().st_mtime, default=None)
     assert newest, "build the target tokenize_driver or set QUIRE_TOKENIZE_DRIVER"
     return newest
