@@ -20,7 +20,9 @@ constexpr int kMaxHistory = 1000;
 }  // namespace
 
 LineEditor::LineEditor(std::filesystem::path history_file)
-    : interactive_(isatty(STDIN_FILENO) == 1), history_file_(std::move(history_file)) {
+    : interactive_(isatty(STDIN_FILENO) == 1),
+      piped_(&std::cin, "standard input"),
+      history_file_(std::move(history_file)) {
   if (!interactive_) return;
   using_history();
   stifle_history(kMaxHistory);
@@ -34,16 +36,16 @@ LineEditor::~LineEditor() {
   if (!error) write_history(history_file_.c_str());
 }
 
-std::optional<std::string> LineEditor::read_line(const std::string& prompt) {
+Result<std::optional<std::string>> LineEditor::read_line(const std::string& prompt) {
   if (!interactive_) {
     std::string line;
-    if (!std::getline(std::cin, line)) return std::nullopt;
-    return line;
+    QUIRE_ASSIGN(const bool more, piped_.next(&line));
+    return more ? std::optional(std::move(line)) : std::nullopt;
   }
   const std::unique_ptr<char, void (*)(void*)> typed(readline(prompt.c_str()), std::free);
-  if (typed == nullptr) return std::nullopt;
+  if (typed == nullptr) return std::optional<std::string>();
   if (*typed != '\0') add_history(typed.get());
-  return std::string(typed.get());
+  return std::optional(std::string(typed.get()));
 }
 
 std::filesystem::path chat_history_file() {

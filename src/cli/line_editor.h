@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "cli/line_reader.h"
+
 namespace quire::cli {
 
 // Reads lines that a person types: with editing and history on a terminal, plainly otherwise. The
@@ -15,11 +17,12 @@ class LineEditor {
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
-  // The next line without its end; empty optional at the end of input.
-  std::optional<std::string> read_line(const std::string& prompt);
+  // The next line without its end; empty optional at the end of input. Fails as LineReader does.
+  Result<std::optional<std::string>> read_line(const std::string& prompt);
 
  private:
   bool interactive_;
+  LineReader piped_;
   std::filesystem::path history_file_;
 };
 
