@@ -13,5 +13,10 @@ install(
   POST_EXCLUDE_REGEXES "/ld-linux"
   DIRECTORIES "${QUIRE_ONNXRUNTIME_ROOT}/lib"
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(QUIRE_WITH_ONNX)
+  # Opened at run time by the name of its version, so it is no dependency that could be followed.
+  file(REAL_PATH "${OnnxRuntime_LIBRARY}" onnxruntime_file)
+  install(FILES "${onnxruntime_file}" DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME libonnxruntime.so.1)
+endif()
 install(DIRECTORY include/quire DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES LICENSE THIRD_PARTY_LICENSES.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -27,6 +27,9 @@ void crowd(std::string_view input);
 // Any bytes as model.onnx: passed on to the runtime, or refused in one line.
 void onnx_inspect(std::string_view input);
 
+// Any bytes as model.onnx in the own executor: refused in one line, or a step that runs.
+void graph_model(std::string_view input);
+
 // Any bytes as model_info.json: refused in one line, or sizes that hold together.
 void model_info(std::string_view input);
 

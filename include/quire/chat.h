@@ -18,7 +18,8 @@ struct ChatMessage {
   std::string role;
   std::string content;
   // More fields of the message as the text of a JSON object, for example tool_calls or name; empty
-  // for none. A field given here stands in for `content` or `role` (content may be null or a list).
+  // for none. A field given here stands in for `content` or `role`. Content may be
+  // null, or a list of parts, which are joined to a string for a template that wants one.
   std::string extra_json;
 };
 
@@ -49,6 +50,10 @@ class ChatTemplate {
   // steps, 4 MiB and four times the input of text.
   Result<std::vector<TextSpan>> render(std::span<const ChatMessage> messages,
                                        const ChatRenderOptions& options) const;
+
+  // The texts that the template writes itself, for TokenizerOptions::template_texts: the markers
+  // among them are control tokens, whatever tokenizer.json calls them.
+  std::vector<std::string> own_texts() const;
 
  private:
   struct Program;

@@ -10,8 +10,11 @@ namespace quire {
 // How an engine is run. 0 means "choose for me" where a comment says so.
 struct EngineOptions {
   int num_threads = 0;             // threads of a model step; 0: the machine's cores
+  bool pin_threads = false;        // tie the own executor's threads to processors
   std::string device = "cpu";      // cpu | cuda
-  std::string backend = "auto";    // auto | onnx | torch; auto: onnx where the package has both
+  // auto | graph | onnx | torch; auto: graph, Quire's own executor, for paged packages; else onnx
+  // where the package has it
+  std::string backend = "auto";
   bool trust_torchscript = false;  // run a model.pt that model_info.json does not vouch for
   int num_kv_blocks = 0;           // cache blocks; 0: sized from the memory that is free
   // auto | fp32 | fp16 | bf16 | int8; auto: fp32 for an unquantized package, else fp16

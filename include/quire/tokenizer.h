@@ -50,7 +50,12 @@ class Tokenizer {
   // Whether the token is one byte of a character that the vocabulary lacks. A run of such tokens is
   // text if it is UTF-8 as a whole; otherwise decode() makes each of them U+FFFD.
   virtual bool is_byte_token(TokenId) const { return false; }
+  // Whether decode() leaves the token out on demand.
   virtual bool is_special(TokenId id) const = 0;
+
+  // Whether the token steers the model, so that no untrusted text becomes it: every special one,
+  // and those that whoever loaded the tokenizer named.
+  virtual bool is_control(TokenId id) const { return is_special(id); }
   virtual std::optional<TokenId> id_of(std::string_view token) const = 0;
 
   // One more than the largest id.

@@ -24,6 +24,8 @@ struct Keyword {
 struct Arguments {
   std::vector<ExprPtr> positional;
   std::vector<Keyword> keywords;
+  ExprPtr list{};  // *list, may be null
+  ExprPtr dict{};  // **dict, may be null
 };
 
 // An expression. Which members are in use depends on the kind, as noted there.
@@ -60,11 +62,12 @@ struct Expr {
   Arguments arguments;
 };
 
-// What `set` and `for` assign to: names, or one attribute of a namespace.
+// What `set` and `for` assign to: a name, an attribute of a namespace, or several targets.
 struct Target {
-  std::vector<std::string> names;
+  std::string name;
+  std::string attribute;  // name.attribute when not empty
   bool is_tuple = false;
-  std::string attribute;  // names[0].attribute when not empty
+  std::vector<Target> parts{};  // of a tuple
 };
 
 struct Parameter {
@@ -103,6 +106,9 @@ struct Stmt {
   Target target;
   std::string name;
   std::vector<Parameter> parameters;
+  bool is_recursive = false;   // a loop that can be called
+  bool takes_varargs = false;  // a macro that names varargs, for arguments beyond its parameters
+  bool takes_kwargs = false;   // and kwargs
   std::vector<BlockFilter> filters;
   std::vector<std::pair<ExprPtr, Block>> branches;
   std::vector<std::pair<std::string, ExprPtr>> bindings;

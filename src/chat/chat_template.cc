@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "chat/content_parts.h"
 #include "chat/interpreter.h"
 #include "chat/objects.h"
+#include "chat/own_texts.h"
 #include "chat/parser.h"
 #include "chat/runtime.h"
 #include "quire/chat.h"
@@ -34,7 +36,7 @@ bool is_reserved(std::string_view name) {
          name == "namespace" || name == "range" || name == "strftime_now" || name == "dict";
 }
 
-Result<Value> message_value(const ChatMessage& message) {
+Result<Value> message_value(const ChatMessage& message, bool takes_parts) {
   if (find_invalid_utf8(message.role) != std::string_view::npos ||
       find_invalid_utf8(message.content) != std::string_view::npos) {
     return invalid_argument("a message is not UTF-8");
@@ -50,7 +52,10 @@ Result<Value> message_value(const ChatMessage& message) {
     for (const auto& [key, value] : extra.as_dict().items) {
       // Keys of one JSON object are distinct, so only the two above can be met again.
       const std::string& name = key.as_text().bytes;
-      if (name == "role" || name == "content") {
+      if (name == "content" && !takes_parts) {
+        QUIRE_ASSIGN(const Value content, chat::content_as_string(value));
+        dict.set(key, content);
+      } else if (name == "role" || name == "content") {
         dict.set(key, value);
       } else {
         dict.items.emplace_back(key, value);
@@ -60,11 +65,11 @@ Result<Value> message_value(const ChatMessage& message) {
   return make_dict(std::move(dict));
 }
 
-Result<Value> messages_value(std::span<const ChatMessage> messages) {
+Result<Value> messages_value(std::span<const ChatMessage> messages, bool takes_parts) {
   std::vector<Value> items;
   items.reserve(messages.size());
   for (const ChatMessage& message : messages) {
-    QUIRE_ASSIGN(Value value, message_value(message));
+    QUIRE_ASSIGN(Value value, message_value(message, takes_parts));
     items.push_back(std::move(value));
   }
   return chat::make_list(std::move(items));
@@ -136,6 +141,7 @@ std::int64_t clock_seconds() {
 
 struct ChatTemplate::Program {
   chat::Block block;
+  bool takes_parts = false;  // of a message's content
 };
 
 ChatTemplate::ChatTemplate(std::unique_ptr<const Program> program) : program_(std::move(program)) {}
@@ -146,14 +152,19 @@ ChatTemplate::~ChatTemplate() = default;
 Result<ChatTemplate> ChatTemplate::parse(std::string_view source) {
   QUIRE_ASSIGN(chat::Block block, chat::parse_template(source));
   auto program = std::make_unique<Program>();
+  program->takes_parts = chat::takes_content_parts(block);
   program->block = std::move(block);
   return ChatTemplate(std::move(program));
+}
+
+std::vector<std::string> ChatTemplate::own_texts() const {
+  return chat::own_texts(program_->block);
 }
 
 Result<std::vector<TextSpan>> ChatTemplate::render(std::span<const ChatMessage> messages,
                                                    const ChatRenderOptions& options) const {
   Scope variables;
-  QUIRE_ASSIGN(const Value list, messages_value(messages));
+  QUIRE_ASSIGN(const Value list, messages_value(messages, program_->takes_parts));
   variables.set("messages", list);
   QUIRE_TRY(add_options(options, &variables));
   QUIRE_TRY(add_context(options.extra_context_json, &variables));

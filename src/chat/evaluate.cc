@@ -22,7 +22,12 @@ constexpr std::int64_t kMaxRange = 100000;
 // Functions are looked up last, so a template can have variables of these names.
 bool is_function(const std::string& name) {
   return name == "range" || name == "namespace" || name == "raise_exception" ||
-         name == "strftime_now" || name == "dict";
+         name == "strftime_now" || name == "dict" || name == "cycler" || name == "joiner";
+}
+
+bool is_loop_function(const LoopState& loop, const std::string& name) {
+  if (loop.kind == LoopState::Kind::kLoop) return name == "cycle" || name == "changed";
+  return loop.kind == LoopState::Kind::kCycler && (name == "next" || name == "reset");
 }
 
 // The digits come from the clock and the format from the template, so they are trusted as it is.
@@ -100,6 +105,7 @@ Result<Value> Interpreter::eval_kind(const Expr& expr, Scope* scope) {
 
 // A name that means nothing is not an error until somebody uses its value.
 Result<Value> Interpreter::eval_name(const Expr& expr, const Scope& scope) {
+  QUIRE_TRY(runtime_.budget.spend(scope.size_with_parents() / 16));
   if (const Value* value = scope.find(expr.name)) return *value;
   if (is_function(expr.name)) {
     QUIRE_TRY(runtime_.budget.spend(4));
@@ -124,7 +130,7 @@ Result<Value> Interpreter::eval_dict(const Expr& expr, Scope* scope) {
     QUIRE_ASSIGN(Value key, eval(*expr.parts[i], scope));
     QUIRE_ASSIGN(Value value, eval(*expr.parts[i + 1], scope));
     if (!is_hashable(key)) return misused(key, "cannot be a key");
-    QUIRE_TRY(runtime_.budget.spend(dict.items.size() / 16));
+    QUIRE_TRY(charge_lookup(dict, key, &runtime_.budget));
     dict.set(std::move(key), std::move(value));
   }
   return make_dict(std::move(dict));
@@ -134,7 +140,7 @@ Result<Value> Interpreter::eval_dict(const Expr& expr, Scope* scope) {
 Result<Value> Interpreter::eval_access(const Expr& expr, Scope* scope) {
   QUIRE_ASSIGN(const Value object, eval(*expr.parts[0], scope));
   const auto method_or = [&](const std::string& name, Result<Value> other) -> Result<Value> {
-    const bool of_loop = object.is(Kind::kLoop) && (name == "cycle" || name == "changed");
+    const bool of_loop = object.is(Kind::kLoop) && is_loop_function(object.as_loop(), name);
     if (!of_loop && !is_method(object, name)) return other;
     QUIRE_TRY(runtime_.budget.spend(4));
     return make_callable({name, object, nullptr, nullptr});
@@ -232,10 +238,29 @@ Result<CallArguments> Interpreter::eval_arguments(const Arguments& arguments, Sc
     QUIRE_ASSIGN(Value value, eval(*keyword.value, scope));
     out.keywords.emplace_back(keyword.name, std::move(value));
   }
+  if (arguments.list != nullptr) {
+    QUIRE_ASSIGN(const Value list, eval(*arguments.list, scope));
+    QUIRE_ASSIGN(const std::vector<Value> items, items_of(list, &runtime_.budget));
+    out.positional.insert(out.positional.end(), items.begin(), items.end());
+  }
+  if (arguments.dict != nullptr) {
+    QUIRE_ASSIGN(const Value dict, eval(*arguments.dict, scope));
+    if (!dict.is(Kind::kDict)) return misused(dict, "cannot be unpacked as named arguments");
+    QUIRE_TRY(runtime_.budget.spend(dict.as_dict().items.size()));
+    for (const auto& [key, value] : dict.as_dict().items) {
+      if (!key.is(Kind::kText)) return misused(key, "is not the name of an argument");
+      out.keywords.emplace_back(key.as_text().bytes, value);
+    }
+  }
+  constexpr std::size_t kMostArguments = 1000;
+  if (out.positional.size() + out.keywords.size() > kMostArguments) {
+    return invalid_argument("a call has too many arguments");
+  }
   return out;
 }
 
 Result<Value> Interpreter::call(const Value& callee, const CallArguments& arguments) {
+  if (callee.is(Kind::kLoop)) return call_loop(&callee.as_loop(), arguments);
   if (!callee.is(Kind::kCallable)) return misused(callee, "cannot be called");
   QUIRE_TRY(enter());
   const Callable& callable = callee.as_callable();
@@ -253,8 +278,48 @@ Result<Value> Interpreter::call(const Value& callee, const CallArguments& argume
   return value;
 }
 
+// A recursive loop goes through other items; what joiner() made is empty the first time.
+Result<Value> Interpreter::call_loop(LoopState* loop, const CallArguments& arguments) {
+  if (loop->kind == LoopState::Kind::kJoiner) {
+    return loop->index++ == 0 ? Value::text("", true) : loop->items.front();
+  }
+  if (loop->kind != LoopState::Kind::kLoop || !loop->stmt->is_recursive) {
+    return invalid_argument("a loop can be called only where it says 'recursive'");
+  }
+  QUIRE_TRY(arguments.check("loop", 1, {"iterable"}));
+  QUIRE_TRY(enter());
+  Text out;
+  Text* const outer = std::exchange(out_, &out);
+  const Result<Flow> flow =
+      run_loop(*loop->stmt, *arguments.find(0, "iterable"), loop->depth + 1, loop->scope);
+  out_ = outer;
+  --depth_;
+  if (!flow) return flow.error();
+  return Value::text(std::move(out));
+}
+
+// cycler(items...) and joiner(separator).
+Result<Value> Interpreter::make_walker(const std::string& name, const CallArguments& arguments) {
+  QUIRE_TRY(runtime_.budget.spend(8 + arguments.positional.size()));
+  loops_.emplace_back();
+  LoopState& walker = loops_.back();
+  if (name == "cycler") {
+    if (arguments.positional.empty()) return invalid_argument("cycler needs values");
+    walker.kind = LoopState::Kind::kCycler;
+    walker.items = arguments.positional;
+  } else {
+    QUIRE_TRY(arguments.check("joiner", 0, {"sep"}));
+    walker.kind = LoopState::Kind::kJoiner;
+    const Value* separator = arguments.find(0, "sep");
+    walker.items.push_back(separator == nullptr ? Value::text(", ", true) : *separator);
+  }
+  return Value::loop(&walker);
+}
+
 Result<Value> Interpreter::call_function(const std::string& name, const CallArguments& arguments) {
+  QUIRE_TRY(charge_call(Value(), arguments, &runtime_.budget));
   if (name == "range") return make_range(arguments);
+  if (name == "cycler" || name == "joiner") return make_walker(name, arguments);
   if (name == "namespace") return make_namespace(arguments);
   if (name == "strftime_now") return format_time(arguments, runtime_.now_seconds);
   if (name == "raise_exception") {
@@ -265,15 +330,31 @@ Result<Value> Interpreter::call_function(const std::string& name, const CallArgu
     std::replace(line.begin(), line.end(), '\n', ' ');
     return invalid_argument(std::move(line));
   }
+  return make_dictionary(arguments);
+}
+
+// dict(): a dictionary or a list of pairs, and named values.
+Result<Value> Interpreter::make_dictionary(const CallArguments& arguments) {
   Dict dict;
-  if (!arguments.positional.empty()) {
-    if (arguments.positional.size() > 1 || !arguments.positional[0].is(Kind::kDict)) {
-      return invalid_argument("dict() takes a dictionary and named values");
-    }
+  if (arguments.positional.size() > 1) return invalid_argument("dict() takes one dictionary");
+  if (!arguments.positional.empty() && arguments.positional[0].is(Kind::kDict)) {
+    QUIRE_TRY(runtime_.budget.spend(arguments.positional[0].as_dict().items.size()));
     dict = arguments.positional[0].as_dict();
+  } else if (!arguments.positional.empty()) {
+    QUIRE_ASSIGN(const std::vector<Value> pairs,
+                 items_of(arguments.positional[0], &runtime_.budget));
+    for (const Value& pair : pairs) {
+      QUIRE_ASSIGN(const std::vector<Value> sides, items_of(pair, &runtime_.budget));
+      if (sides.size() != 2) return invalid_argument("dict() takes a dictionary or pairs");
+      if (!is_hashable(sides[0])) return misused(sides[0], "cannot be a key");
+      QUIRE_TRY(charge_lookup(dict, sides[0], &runtime_.budget));
+      dict.set(sides[0], sides[1]);
+    }
   }
-  for (const auto& [key, value] : arguments.keywords) dict.set(Value::text(key, true), value);
-  QUIRE_TRY(runtime_.budget.spend(dict.items.size()));
+  for (const auto& [key, value] : arguments.keywords) {
+    QUIRE_TRY(charge_lookup(dict, Value::text(key, true), &runtime_.budget));
+    dict.set(Value::text(key, true), value);
+  }
   return make_dict(std::move(dict));
 }
 
@@ -292,10 +373,10 @@ Result<Value> Interpreter::make_range(const CallArguments& arguments) {
     if (static_cast<std::int64_t>(items.size()) == kMaxRange) {
       return invalid_argument("range makes more than " + std::to_string(kMaxRange) + " numbers");
     }
+    QUIRE_TRY(runtime_.budget.spend());
     items.push_back(Value::integer(at, trusted));
     if (__builtin_add_overflow(at, step, &at)) break;
   }
-  QUIRE_TRY(runtime_.budget.spend(items.size()));
   return make_list(std::move(items));
 }
 
@@ -306,10 +387,12 @@ Result<Value> Interpreter::make_namespace(const CallArguments& arguments) {
   for (const Value& value : arguments.positional) {
     if (!value.is(Kind::kDict)) return misused(value, "cannot fill a namespace");
     for (const auto& [key, member] : value.as_dict().items) {
+      QUIRE_TRY(runtime_.budget.spend(1 + space.members.variables.size() / 16));
       if (key.is(Kind::kText)) space.members.set(key.as_text().bytes, member);
     }
-    QUIRE_TRY(runtime_.budget.spend(value.as_dict().items.size()));
   }
+  QUIRE_TRY(
+      runtime_.budget.spend(arguments.keywords.size() * (1 + space.members.variables.size() / 16)));
   for (const auto& [name, value] : arguments.keywords) space.members.set(name, value);
   return Value::space(&space);
 }
@@ -317,6 +400,11 @@ Result<Value> Interpreter::make_namespace(const CallArguments& arguments) {
 Result<Value> Interpreter::call_loop_function(LoopState* loop,
                                               const std::string& name,
                                               const CallArguments& arguments) {
+  if (loop->kind == LoopState::Kind::kCycler) {
+    const std::size_t place = name == "reset" ? 0 : loop->index;
+    loop->index = name == "reset" ? 0 : (place + 1) % loop->items.size();
+    return name == "reset" ? Value::none() : loop->items[place];
+  }
   if (name == "cycle") {
     if (arguments.positional.empty()) return invalid_argument("loop.cycle needs values");
     return arguments.positional[loop->index % arguments.positional.size()];

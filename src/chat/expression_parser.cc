@@ -104,6 +104,9 @@ Result<ExprPtr> ExpressionParser::seal(ExprPtr expr) const {
   for (const ExprPtr& part : expr->arguments.positional) height = std::max(height, part->height);
   for (const Keyword& part : expr->arguments.keywords)
     height = std::max(height, part.value->height);
+  for (const ExprPtr* part : {&expr->arguments.list, &expr->arguments.dict}) {
+    if (*part != nullptr) height = std::max(height, (*part)->height);
+  }
   expr->height = height + 1;
   if (expr->height > kMaxNesting) {
     return fail("an expression is nested more than " + std::to_string(kMaxNesting) +
@@ -280,6 +283,8 @@ Result<ExprPtr> ExpressionParser::primary() {
       } else {
         expr->kind = Expr::Kind::kName;
         expr->name = token.text;
+        if (token.text == "varargs") names_varargs_ = true;
+        if (token.text == "kwargs") names_kwargs_ = true;
       }
       return expr;
     case Token::Kind::kString: {
@@ -289,7 +294,7 @@ Result<ExprPtr> ExpressionParser::primary() {
       return expr;
     }
     case Token::Kind::kInteger:
-      expr->value = Value::integer(next().integer, true);
+      expr->value = Value::digits(next().text, true);
       return expr;
     case Token::Kind::kFloat:
       expr->value = Value::real(next().real, true);
@@ -377,7 +382,7 @@ Result<ExprPtr> ExpressionParser::subscript(ExprPtr base) {
   if (skip_operator(".")) {
     if (at(Token::Kind::kInteger)) {
       ExprPtr index = make(Expr::Kind::kLiteral);
-      index->value = Value::integer(next().integer, true);
+      index->value = Value::digits(next().text, true);
       expr->parts.push_back(std::move(index));
     } else {
       expr->kind = Expr::Kind::kAttribute;
@@ -457,8 +462,13 @@ Result<Arguments> ExpressionParser::arguments() {
     is_first = false;
     if (at_operator(")")) break;
     if (at_operator("*") || at_operator("**")) {
-      return fail("unpacking arguments with * is not supported");
+      ExprPtr& unpacked = at_operator("*") ? out.list : out.dict;
+      if (unpacked != nullptr || out.dict != nullptr) return fail("arguments are unpacked twice");
+      next();
+      QUIRE_ASSIGN(unpacked, expression());
+      continue;
     }
+    if (out.dict != nullptr) return fail("an argument follows unpacked ones");
     if (out.positional.size() + out.keywords.size() >= kMaxArguments) {
       return fail("a call has too many arguments");
     }
@@ -469,7 +479,9 @@ Result<Arguments> ExpressionParser::arguments() {
       QUIRE_ASSIGN(keyword.value, expression());
       out.keywords.push_back(std::move(keyword));
     } else {
-      if (!out.keywords.empty()) return fail("a positional argument follows a named one");
+      if (!out.keywords.empty() || out.list != nullptr) {
+        return fail("a positional argument follows a named one");
+      }
       QUIRE_ASSIGN(ExprPtr value, expression());
       out.positional.push_back(std::move(value));
     }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "chat/ast.h"
@@ -38,6 +39,14 @@ class ExpressionParser {
   Status enter();
   void leave() { --depth_; }
 
+  // Whether the names varargs and kwargs have been read since this was last asked.
+  bool take_names_varargs() { return std::exchange(names_varargs_, false); }
+  void restore_names(bool varargs, bool kwargs) {
+    names_varargs_ = varargs;
+    names_kwargs_ = kwargs;
+  }
+  bool take_names_kwargs() { return std::exchange(names_kwargs_, false); }
+
  private:
   Result<ExprPtr> conditional();
   Result<ExprPtr> disjunction();
@@ -71,6 +80,8 @@ class ExpressionParser {
   const std::vector<Token>* tokens_;
   std::size_t at_ = 0;
   int depth_ = 0;
+  bool names_varargs_ = false;
+  bool names_kwargs_ = false;
 };
 
 }  // namespace quire::chat

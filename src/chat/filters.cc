@@ -1,17 +1,21 @@
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "chat/runtime.h"
 #include "chat/sequence_filters.h"
+#include "chat/text_filters.h"
 
 // Filters of one value. Those that go through a list are in sequence_filters.cc.
 
@@ -19,17 +23,6 @@ namespace quire::chat {
 namespace {
 
 using Kind = Value::Kind;
-
-Result<Value> trim(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  QUIRE_TRY(arguments.check("trim", 0, {"chars"}));
-  QUIRE_ASSIGN(const Text text, to_text(value, &runtime->budget));
-  const Value* chars = arguments.find(0, "chars");
-  if (chars == nullptr || chars->is(Kind::kNone)) {
-    return Value::text(strip(text, Side::kBoth, std::nullopt));
-  }
-  QUIRE_ASSIGN(const Text characters, text_argument(arguments, 0, "chars", Text()));
-  return Value::text(strip(text, Side::kBoth, characters.bytes));
-}
 
 Result<Value> length(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   QUIRE_TRY(arguments.check("length", 0, {}));
@@ -77,31 +70,6 @@ Result<Value> use_default(const Value& value, const CallArguments& arguments, Ru
   return fallback == nullptr ? Value::text("", true) : *fallback;
 }
 
-Result<Value> cased(const Value& value,
-                    const CallArguments& arguments,
-                    Runtime* runtime,
-                    LetterCase wanted) {
-  QUIRE_TRY(arguments.check("this filter", 0, {}));
-  QUIRE_ASSIGN(const Text text, to_text(value, &runtime->budget));
-  return Value::text(change_case(text, wanted));
-}
-
-Result<Value> upper(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  return cased(value, arguments, runtime, LetterCase::kUpper);
-}
-
-Result<Value> lower(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  return cased(value, arguments, runtime, LetterCase::kLower);
-}
-
-Result<Value> title(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  return cased(value, arguments, runtime, LetterCase::kTitle);
-}
-
-Result<Value> capitalize(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  return cased(value, arguments, runtime, LetterCase::kCapitalized);
-}
-
 Result<Value> replace_filter(const Value& value, const CallArguments& arguments, Runtime* runtime) {
   QUIRE_ASSIGN(Text text, to_text(value, &runtime->budget));
   return call_method(Value::text(std::move(text)), "replace", arguments, runtime);
@@ -115,25 +83,84 @@ Result<Value> to_string(const Value& value, const CallArguments& arguments, Runt
 
 // The number a string spells, as float() reads it; nothing when it spells none.
 std::optional<double> spelled_number(const Text& text) {
-  const std::string bytes = strip(text, Side::kBoth, std::nullopt).bytes;
-  const bool plain = bytes.find_first_not_of("0123456789+-.eE") == std::string::npos;
+  std::string bytes = strip(text, Side::kBoth, std::nullopt).bytes;
+  std::string lower = bytes;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  const std::size_t sign = lower.starts_with('-') || lower.starts_with('+') ? 1 : 0;
+  const std::string word = lower.substr(sign);
+  const double direction = lower.starts_with('-') ? -1.0 : 1.0;
+  if (word == "inf" || word == "infinity") {
+    return direction * std::numeric_limits<double>::infinity();
+  }
+  if (word == "nan") return std::numeric_limits<double>::quiet_NaN();
+  const bool plain = bytes.find_first_not_of("0123456789+-.eE_") == std::string::npos;
   if (bytes.empty() || bytes.size() > 400 || !plain) return std::nullopt;
+  for (std::size_t at = bytes.find('_'); at != std::string::npos; at = bytes.find('_', at)) {
+    const auto is_digit_at = [&](std::size_t i) {
+      return i < bytes.size() && bytes[i] >= '0' && bytes[i] <= '9';
+    };
+    if (at == 0 || !is_digit_at(at - 1) || !is_digit_at(at + 1)) return std::nullopt;
+    bytes.erase(at, 1);
+  }
   char* end = nullptr;
   const double number = std::strtod(bytes.c_str(), &end);
   if (end != bytes.c_str() + bytes.size()) return std::nullopt;
   return number;
 }
 
+// The integer a string spells in a base, as int() reads it; nothing when it spells none.
+std::optional<Value> spelled_integer(const Text& text, std::int64_t base) {
+  std::string bytes = strip(text, Side::kBoth, std::nullopt).bytes;
+  std::string sign;
+  if (bytes.starts_with('-')) sign = "-";
+  if (bytes.starts_with('-') || bytes.starts_with('+')) bytes.erase(0, 1);
+  const char mark = bytes.size() > 2 && bytes[0] == '0' ? bytes[1] : ' ';
+  const std::int64_t marked = mark == 'x' || mark == 'X'   ? 16
+                              : mark == 'o' || mark == 'O' ? 8
+                              : mark == 'b' || mark == 'B' ? 2
+                                                           : 10;
+  if (marked != 10 && (base == marked || base == 0)) {
+    base = marked;
+    bytes.erase(0, bytes[2] == '_' ? 3 : 2);
+  }
+  if (base == 0) base = 10;
+  std::string digits;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const bool is_inner = i > 0 && i + 1 < bytes.size() && bytes[i - 1] != '_';
+    if (bytes[i] == '_' && is_inner) continue;
+    digits += bytes[i];
+  }
+  if (digits.empty() || digits.size() > 4300 || base < 2 || base > 36) return std::nullopt;
+  const bool is_decimal = digits.find_first_not_of("0123456789") == std::string::npos;
+  if (base == 10) {
+    if (!is_decimal) return std::nullopt;
+    const std::size_t first = std::min(digits.find_first_not_of('0'), digits.size() - 1);
+    return Value::digits(sign + digits.substr(first));
+  }
+  std::int64_t number = 0;
+  const char* end = digits.data() + digits.size();
+  const auto read = std::from_chars(digits.data(), end, number, static_cast<int>(base));
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return Value::integer(sign.empty() ? number : -number);
+}
+
 // Text that spells no number gives the default, not an error.
 Result<Value> to_integer(const Value& value, const CallArguments& arguments, Runtime*) {
-  QUIRE_TRY(arguments.check("int", 0, {"default"}));
+  QUIRE_TRY(arguments.check("int", 0, {"default", "base"}));
   const Value* given = arguments.find(0, "default");
+  QUIRE_ASSIGN(const std::int64_t base, integer_argument(arguments, 1, "base", 10));
   const Value fallback = given == nullptr ? Value::integer(0) : *given;
   if (value.is(Kind::kUndefined)) return misused(value, "");
   if (value.is_integer()) return Value::integer(value.as_int(), value.is_trusted());
+  if (value.is(Kind::kBigInt)) return value;
   std::optional<double> number;
   if (value.is(Kind::kFloat)) number = value.as_double();
-  if (value.is(Kind::kText)) number = spelled_number(value.as_text());
+  if (value.is(Kind::kText)) {
+    if (auto integer = spelled_integer(value.as_text(), base)) return *integer;
+    number = spelled_number(value.as_text());
+  }
   constexpr double kLimit = 9.0e18;
   if (!number || !(std::fabs(*number) < kLimit)) return fallback;
   return Value::integer(static_cast<std::int64_t>(std::trunc(*number)));
@@ -164,39 +191,30 @@ Result<Value> round_filter(const Value& value, const CallArguments& arguments, R
   QUIRE_ASSIGN(const Text method, text_argument(arguments, 1, "method", Text("common", true)));
   if (precision < -15 || precision > 15)
     return invalid_argument("round: the precision is too large");
+  const bool trusted = value.is_trusted();
   const double scale = std::pow(10.0, static_cast<double>(precision));
   const double scaled = value.as_double() * scale;
-  if (method.bytes == "ceil") return Value::real(std::ceil(scaled) / scale, value.is_trusted());
-  if (method.bytes == "floor") return Value::real(std::floor(scaled) / scale, value.is_trusted());
-  return Value::real(std::nearbyint(scaled) / scale, value.is_trusted());
-}
-
-// The first line stays as it is unless `first`, empty lines unless `blank`.
-Result<Value> indent(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  QUIRE_TRY(arguments.check("indent", 0, {"width", "first", "blank"}));
-  QUIRE_ASSIGN(Text text, to_text(value, &runtime->budget));
-  Text margin;
-  const Value* width = arguments.find(0, "width");
-  if (width != nullptr && width->is(Kind::kText)) {
-    margin = width->as_text();
-  } else {
-    QUIRE_ASSIGN(const std::int64_t count, integer_argument(arguments, 0, "width", 4));
-    if (count > 1000) return invalid_argument("indent: the width is too large");
-    margin =
-        Text(std::string(static_cast<std::size_t>(std::max<std::int64_t>(count, 0)), ' '), true);
+  if (method.bytes == "ceil") return Value::real(std::ceil(scaled) / scale, trusted);
+  if (method.bytes == "floor") return Value::real(std::floor(scaled) / scale, trusted);
+  if (method.bytes != "common") return invalid_argument("round: there is no such method");
+  if (value.is_number() && !value.is(Kind::kFloat)) {  // an integer stays one
+    if (precision >= 0 || !value.is_integer()) return value;
+    const double rounded = std::nearbyint(scaled) / scale;
+    if (!(std::fabs(rounded) < 9.0e15)) return value;
+    return Value::integer(static_cast<std::int64_t>(rounded), trusted);
   }
-  const bool first = flag_argument(arguments, 1, "first", false);
-  const bool blank = flag_argument(arguments, 2, "blank", false);
-  text.append("\n", false);  // the reference does so, that a last empty line is kept
-  const std::vector<Text> lines = split_lines(text);
-  QUIRE_TRY(runtime->budget.make_text(text.size() + lines.size() * margin.size()));
-  Text out = first ? margin : Text();
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0) out.append("\n", false);
-    if (i > 0 && (blank || !lines[i].empty())) out.append(margin);
-    out.append(lines[i]);
+  if (precision < 0 || !std::isfinite(value.as_double())) {
+    return Value::real(std::nearbyint(scaled) / scale, trusted);
   }
-  return Value::text(std::move(out));
+  // The digits of the exact value, as Python rounds, and not of its product with the scale.
+  std::array<char, 400> buffer = {};
+  const auto end = std::to_chars(buffer.data(),
+                                 buffer.data() + buffer.size() - 1,
+                                 value.as_double(),
+                                 std::chars_format::fixed,
+                                 static_cast<int>(precision));
+  *end.ptr = '\0';
+  return Value::real(std::strtod(buffer.data(), nullptr), trusted);
 }
 
 Result<Value> items_filter(const Value& value, const CallArguments& arguments, Runtime* runtime) {
@@ -211,69 +229,41 @@ Result<Value> unchanged(const Value& value, const CallArguments& arguments, Runt
   return to_string(value, arguments, runtime);
 }
 
-// HTML escaping, which templates for people use and a few chat templates inherited.
-Result<Value> escape(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  QUIRE_TRY(arguments.check("escape", 0, {}));
-  QUIRE_ASSIGN(const Text text, to_text(value, &runtime->budget));
-  constexpr std::string_view kSpecial = "&<>'\"";
-  constexpr std::array<std::string_view, 5> kEntities = {"&amp;", "&lt;", "&gt;", "&#39;", "&#34;"};
-  Text out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::size_t special = kSpecial.find(text.bytes[i]);
-    if (special == std::string_view::npos) {
-      out.append(text.slice(i, i + 1));
-    } else {
-      out.append(kEntities[special], text.marks[i] == Text::kTrusted);
-    }
-  }
-  QUIRE_TRY(runtime->budget.make_text(out.size()));
-  return Value::text(std::move(out));
-}
-
-Result<Value> wordcount(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  QUIRE_TRY(arguments.check("wordcount", 0, {}));
-  QUIRE_ASSIGN(const Text text, to_text(value, &runtime->budget));
-  return Value::integer(static_cast<std::int64_t>(split(text, std::nullopt, -1).size()));
-}
-
-Result<Value> format(const Value& value, const CallArguments& arguments, Runtime* runtime) {
-  if (!value.is(Kind::kText) || !arguments.keywords.empty()) {
-    return invalid_argument("format takes a string and positional arguments");
-  }
-  QUIRE_ASSIGN(const Value values, make_list(arguments.positional, true));
-  return arithmetic("%", value, values, &runtime->budget);
-}
-
 struct NamedFilter {
   std::string_view name;
   FilterFunction function;
 };
 
-constexpr std::array<NamedFilter, 41> kFilters = {{
+constexpr std::array<NamedFilter, 51> kFilters = {{
     {"abs", absolute},
+    {"attr", attr_filter},
     {"batch", batch_filter},
-    {"capitalize", capitalize},
+    {"capitalize", capitalize_filter},
+    {"center", center_filter},
     {"count", length},
     {"d", use_default},
     {"default", use_default},
     {"dictsort", dictsort_filter},
-    {"e", escape},
-    {"escape", escape},
+    {"e", escape_filter},
+    {"escape", escape_filter},
+    {"filesizeformat", filesizeformat_filter},
     {"first", first_filter},
     {"float", to_float},
-    {"forceescape", escape},
-    {"format", format},
-    {"indent", indent},
+    {"forceescape", escape_filter},
+    {"format", format_filter},
+    {"groupby", groupby_filter},
+    {"indent", indent_filter},
     {"int", to_integer},
     {"items", items_filter},
     {"join", join_filter},
     {"last", last_filter},
     {"length", length},
     {"list", list_filter},
-    {"lower", lower},
+    {"lower", lower_filter},
     {"map", map_filter},
     {"max", max_filter},
     {"min", min_filter},
+    {"pprint", pprint_filter},
     {"reject", reject_filter},
     {"rejectattr", rejectattr_filter},
     {"replace", replace_filter},
@@ -282,24 +272,34 @@ constexpr std::array<NamedFilter, 41> kFilters = {{
     {"safe", unchanged},
     {"select", select_filter},
     {"selectattr", selectattr_filter},
+    {"slice", slice_filter},
     {"sort", sort_filter},
     {"string", to_string},
+    {"striptags", striptags_filter},
     {"sum", sum_filter},
-    {"title", title},
+    {"title", title_filter},
     {"tojson", tojson},
-    {"trim", trim},
+    {"trim", trim_filter},
+    {"truncate", truncate_filter},
     {"unique", unique_filter},
-    {"upper", upper},
-    {"wordcount", wordcount},
+    {"upper", upper_filter},
+    {"urlencode", urlencode_filter},
+    {"wordcount", wordcount_filter},
+    {"xmlattr", xmlattr_filter},
 }};
 
 }  // namespace
+
+bool is_filter(std::string_view name) {
+  return std::ranges::any_of(kFilters,
+                             [name](const NamedFilter& filter) { return filter.name == name; });
+}
 
 Result<Value> apply_filter(const std::string& name,
                            const Value& value,
                            const CallArguments& arguments,
                            Runtime* runtime) {
-  QUIRE_TRY(runtime->budget.spend());
+  QUIRE_TRY(charge_call(value, arguments, &runtime->budget));
   for (const NamedFilter& filter : kFilters) {
     if (filter.name == name) return filter.function(value, arguments, runtime);
   }

@@ -1,6 +1,8 @@
 #include "chat/interpreter.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -128,8 +130,9 @@ Result<Interpreter::Flow> Interpreter::run_if(const Stmt& stmt, Scope* scope) {
 
 // The items are taken before the first pass, the `if` of the loop included, so that loop.last and
 // loop.length are known.
-Result<std::vector<Value>> Interpreter::loop_items(const Stmt& stmt, Scope* scope) {
-  QUIRE_ASSIGN(const Value iterable, eval(*stmt.expr, scope));
+Result<std::vector<Value>> Interpreter::loop_items(const Stmt& stmt,
+                                                   const Value& iterable,
+                                                   Scope* scope) {
   QUIRE_ASSIGN(std::vector<Value> items, items_of(iterable, &runtime_.budget));
   if (stmt.condition == nullptr) return items;
   QUIRE_ASSIGN(Scope * inner, make_scope(scope));
@@ -143,13 +146,25 @@ Result<std::vector<Value>> Interpreter::loop_items(const Stmt& stmt, Scope* scop
 }
 
 Result<Interpreter::Flow> Interpreter::run_for(const Stmt& stmt, Scope* scope) {
-  QUIRE_ASSIGN(std::vector<Value> items, loop_items(stmt, scope));
+  QUIRE_ASSIGN(const Value iterable, eval(*stmt.expr, scope));
+  return run_loop(stmt, iterable, 1, scope);
+}
+
+Result<Interpreter::Flow> Interpreter::run_loop(const Stmt& stmt,
+                                                const Value& iterable,
+                                                std::int64_t depth,
+                                                Scope* scope) {
+  QUIRE_ASSIGN(std::vector<Value> items, loop_items(stmt, iterable, scope));
   if (items.empty()) {
     QUIRE_ASSIGN(Scope * inner, make_scope(scope));
     return run_block(stmt.otherwise, inner);
   }
+  QUIRE_TRY(runtime_.budget.spend(kScopeSteps));
   loops_.emplace_back();
   LoopState& loop = loops_.back();
+  loop.stmt = &stmt;
+  loop.scope = scope;
+  loop.depth = depth;
   loop.items = std::move(items);
   for (std::size_t i = 0; i < loop.items.size(); ++i) {
     // Each pass has a scope of its own: what it sets is gone in the next one.
@@ -176,9 +191,10 @@ Status Interpreter::run_set(const Stmt& stmt, Scope* scope) {
 
 Status Interpreter::assign(const Target& target, const Value& value, Scope* scope) {
   if (!target.attribute.empty()) {
-    const Value* space = scope->find(target.names[0]);
+    QUIRE_TRY(runtime_.budget.spend(scope->size_with_parents() / 16));
+    const Value* space = scope->find(target.name);
     if (space == nullptr || !space->is(Kind::kNamespace)) {
-      return invalid_argument("'" + target.names[0] + "' is not a namespace, so it has no '" +
+      return invalid_argument("'" + target.name + "' is not a namespace, so it has no '" +
                               target.attribute + "' to set");
     }
     QUIRE_TRY(runtime_.budget.spend(space->as_namespace().members.variables.size()));
@@ -186,15 +202,18 @@ Status Interpreter::assign(const Target& target, const Value& value, Scope* scop
     return ok_status();
   }
   if (!target.is_tuple) {
-    scope->set(target.names[0], value);
+    QUIRE_TRY(runtime_.budget.spend(scope->variables.size() / 16));
+    scope->set(target.name, value);
     return ok_status();
   }
   QUIRE_ASSIGN(std::vector<Value> items, items_of(value, &runtime_.budget));
-  if (items.size() != target.names.size()) {
+  if (items.size() != target.parts.size()) {
     return invalid_argument(std::to_string(items.size()) + " values cannot be given to " +
-                            std::to_string(target.names.size()) + " names");
+                            std::to_string(target.parts.size()) + " names");
   }
-  for (std::size_t i = 0; i < items.size(); ++i) scope->set(target.names[i], std::move(items[i]));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    QUIRE_TRY(assign(target.parts[i], items[i], scope));
+  }
   return ok_status();
 }
 
@@ -243,10 +262,6 @@ Result<Interpreter::Flow> Interpreter::run_with(const Stmt& stmt, Scope* scope) 
 Result<Value> Interpreter::call_macro(const Callable& macro, const CallArguments& arguments) {
   const Stmt& stmt = *macro.body;
   QUIRE_ASSIGN(Scope * scope, make_scope(macro.scope));
-  if (arguments.positional.size() > stmt.parameters.size()) {
-    return invalid_argument("the macro '" + macro.name + "' takes at most " +
-                            std::to_string(stmt.parameters.size()) + " arguments");
-  }
   for (std::size_t i = 0; i < stmt.parameters.size(); ++i) {
     const Parameter& parameter = stmt.parameters[i];
     Value value = Value::undefined("the parameter '" + parameter.name + "'");
@@ -257,15 +272,48 @@ Result<Value> Interpreter::call_macro(const Callable& macro, const CallArguments
     }
     scope->set(parameter.name, value);
   }
+  QUIRE_TRY(take_further_arguments(macro, arguments, scope));
+  QUIRE_ASSIGN(Text text, capture(stmt.body, scope));
+  return Value::text(std::move(text));
+}
+
+// What a macro is called with beyond its parameters: caller, and what it takes as varargs and
+// kwargs.
+Status Interpreter::take_further_arguments(const Callable& macro,
+                                           const CallArguments& arguments,
+                                           Scope* scope) {
+  const Stmt& stmt = *macro.body;
+  const std::size_t count = stmt.parameters.size();
+  if (arguments.positional.size() > count && !stmt.takes_varargs) {
+    return invalid_argument("the macro '" + macro.name + "' takes at most " +
+                            std::to_string(count) + " arguments");
+  }
+  std::vector<Value> varargs;
+  for (std::size_t i = count; i < arguments.positional.size(); ++i) {
+    varargs.push_back(arguments.positional[i]);
+  }
+  Dict kwargs;
   for (const auto& [name, value] : arguments.keywords) {
+    const bool is_parameter = std::ranges::any_of(
+        stmt.parameters, [&](const Parameter& parameter) { return parameter.name == name; });
+    if (is_parameter) continue;
     if (name == "caller") {
       scope->set(name, value);
-    } else if (scope->variables.empty() || Scope{nullptr, scope->variables}.find(name) == nullptr) {
+    } else if (stmt.takes_kwargs) {
+      kwargs.set(Value::text(name, true), value);
+    } else {
       return invalid_argument("the macro '" + macro.name + "' has no parameter '" + name + "'");
     }
   }
-  QUIRE_ASSIGN(Text text, capture(stmt.body, scope));
-  return Value::text(std::move(text));
+  if (stmt.takes_varargs) {
+    QUIRE_ASSIGN(Value list, make_list(std::move(varargs), true));
+    scope->set("varargs", std::move(list));
+  }
+  if (stmt.takes_kwargs) {
+    QUIRE_ASSIGN(Value dict, make_dict(std::move(kwargs)));
+    scope->set("kwargs", std::move(dict));
+  }
+  return ok_status();
 }
 
 }  // namespace quire::chat

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <vector>
@@ -30,7 +31,8 @@ class Interpreter {
   Result<Flow> run_stmt(const Stmt& stmt, Scope* scope);
   Result<Flow> run_if(const Stmt& stmt, Scope* scope);
   Result<Flow> run_for(const Stmt& stmt, Scope* scope);
-  Result<std::vector<Value>> loop_items(const Stmt& stmt, Scope* scope);
+  Result<Flow> run_loop(const Stmt& stmt, const Value& iterable, std::int64_t depth, Scope* scope);
+  Result<std::vector<Value>> loop_items(const Stmt& stmt, const Value& iterable, Scope* scope);
   Status run_set(const Stmt& stmt, Scope* scope);
   Status run_call_block(const Stmt& stmt, Scope* scope);
   Status run_filter_block(const Stmt& stmt, Scope* scope);
@@ -56,6 +58,12 @@ class Interpreter {
   Result<Value> call(const Value& callee, const CallArguments& arguments);
   Result<Value> call_function(const std::string& name, const CallArguments& arguments);
   Result<Value> call_macro(const Callable& macro, const CallArguments& arguments);
+  Status take_further_arguments(const Callable& macro,
+                                const CallArguments& arguments,
+                                Scope* scope);
+  Result<Value> call_loop(LoopState* loop, const CallArguments& arguments);
+  Result<Value> make_walker(const std::string& name, const CallArguments& arguments);
+  Result<Value> make_dictionary(const CallArguments& arguments);
   Result<Value> call_loop_function(LoopState* loop,
                                    const std::string& name,
                                    const CallArguments& arguments);

@@ -25,7 +25,7 @@ class ValueBuilder : public nlohmann::json_sax<Json> {
   bool number_integer(number_integer_t value) override { return add(Value::integer(value)); }
   bool number_unsigned(number_unsigned_t value) override {
     if (value > static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max())) {
-      return fail("an integer is too large");
+      return add(Value::digits(std::to_string(value)));
     }
     return add(Value::integer(static_cast<std::int64_t>(value)));
   }

@@ -63,6 +63,8 @@ class Lexer {
   Status read_token();
   Status read_string();
   Status read_number();
+  [[nodiscard]] int literal_base() const;
+  Status read_based_number(int base);
   Status read_operator();
   Result<std::string> unescape(std::string_view body) const;
   Status close_tag(bool strip, bool trim_line_break);
@@ -285,10 +287,42 @@ Status Lexer::read_operator() {
   return fail("a character that means nothing in a tag");
 }
 
+int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  const int lower = std::tolower(static_cast<unsigned char>(c));
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The base of a number such as 0x1f; 10 of all others.
+int Lexer::literal_base() const {
+  if (peek() != '0') return 10;
+  const char mark = static_cast<char>(std::tolower(static_cast<unsigned char>(peek(1))));
+  const int base = mark == 'x' ? 16 : (mark == 'o' ? 8 : (mark == 'b' ? 2 : 10));
+  const int digit = hex_value(peek(peek(2) == '_' ? 3 : 2));
+  return digit >= 0 && digit < base ? base : 10;
+}
+
+Status Lexer::read_based_number(int base) {
+  std::size_t length = 2;
+  std::uint64_t number = 0;
+  while (true) {
+    const std::size_t skip = peek(length) == '_' ? 1 : 0;
+    const int digit = hex_value(peek(length + skip));
+    if (digit < 0 || digit >= base) break;
+    if (number >> 59U != 0) return fail("a number is too large");
+    number = number * static_cast<unsigned>(base) + static_cast<unsigned>(digit);
+    length += skip + 1;
+  }
+  push(Token::Kind::kInteger, std::to_string(number));
+  advance(length);
+  return ok_status();
+}
+
 // 1_000, 1.5, 1e-3. A dot must have digits on both sides: 1.x is an attribute.
 Status Lexer::read_number() {
   std::string digits;
   std::size_t length = 0;
+  if (const int base = literal_base(); base != 10) return read_based_number(base);
   const auto take_digits = [&] {
     while (is_digit(peek(length)) || (peek(length) == '_' && is_digit(peek(length + 1)))) {
       if (peek(length) != '_') digits += peek(length);
@@ -318,10 +352,11 @@ Status Lexer::read_number() {
   if (is_real) {
     token.real = std::strtod(digits.c_str(), nullptr);
   } else {
+    std::uint64_t number = 0;
     const char* end = digits.data() + digits.size();
-    const auto parsed = std::from_chars(digits.data(), end, token.integer);
-    if (parsed.ec != std::errc())
+    if (std::from_chars(digits.data(), end, number).ec != std::errc()) {
       return fail("the number " + digits.substr(0, 40) + " is too large");
+    }
   }
   tokens_.push_back(std::move(token));
   advance(length);
@@ -339,12 +374,6 @@ Status Lexer::read_string() {
   push(Token::Kind::kString, std::move(text));
   advance(length + 1);
   return ok_status();
-}
-
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  const int lower = std::tolower(static_cast<unsigned char>(c));
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 // Python's escapes; one that is not known keeps its backslash.

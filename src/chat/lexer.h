@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +27,6 @@ struct Token {
   };
   Kind kind = Kind::kEnd;
   std::string text;  // of a string: with its escapes resolved
-  std::int64_t integer = 0;
   double real = 0.0;
   int line = 1;
 };

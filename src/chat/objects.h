@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ struct Scope {
 
   void set(const std::string& name, Value value);
   [[nodiscard]] const Value* find(std::string_view name) const;
+  // How many variables find() may go through.
+  [[nodiscard]] std::size_t size_with_parents() const;
 };
 
 // What namespace() makes: the only thing a template can change from inside a loop.
@@ -26,8 +29,13 @@ struct Namespace {
   Scope members;
 };
 
-// The `loop` variable.
+// The `loop` variable, or what cycler() or joiner() made, which go through items as well.
 struct LoopState {
+  enum class Kind { kLoop, kCycler, kJoiner };
+  Kind kind = Kind::kLoop;
+  const Stmt* stmt = nullptr;  // of a loop, with the scope it stands in
+  Scope* scope = nullptr;
+  std::int64_t depth = 1;
   std::vector<Value> items;
   std::size_t index = 0;
   std::optional<Value> last_changed;

@@ -1,12 +1,15 @@
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "chat/format.h"
 #include "chat/objects.h"
 #include "chat/runtime.h"
 
@@ -19,25 +22,57 @@ using Kind = Value::Kind;
 
 Status too_large() { return invalid_argument("a number of the chat template is too large"); }
 
+// Integers are computed with 128 bits; what needs more is refused.
+__extension__ using Wide = __int128;
+
+std::optional<Wide> wide(const Value& value) {
+  if (!value.is(Kind::kBigInt)) return Wide{value.as_int()};
+  std::string_view digits = value.as_digits();
+  const bool negative = digits.starts_with('-');
+  if (negative) digits.remove_prefix(1);
+  Wide number = 0;
+  for (const char digit : digits) {
+    const Wide next = negative ? Wide{'0' - digit} : Wide{digit - '0'};
+    if (__builtin_mul_overflow(number, Wide{10}, &number) ||
+        __builtin_add_overflow(number, next, &number)) {
+      return std::nullopt;
+    }
+  }
+  return number;
+}
+
+Value narrow(Wide number, bool trusted) {
+  if (number >= std::numeric_limits<std::int64_t>::min() &&
+      number <= std::numeric_limits<std::int64_t>::max()) {
+    return Value::integer(static_cast<std::int64_t>(number), trusted);
+  }
+  std::string digits;
+  const bool negative = number < 0;
+  for (; number != 0; number /= 10) {
+    const int digit = static_cast<int>(number % 10);
+    digits += static_cast<char>('0' + (digit < 0 ? -digit : digit));
+  }
+  if (negative) digits += '-';
+  std::reverse(digits.begin(), digits.end());
+  return Value::digits(digits, trusted);
+}
+
 // Powers of -1, 0 and 1 never overflow, so their exponent is cut down first.
-Result<Value> integer_power(std::int64_t base, std::int64_t exponent, bool trusted) {
+Result<Value> integer_power(Wide base, Wide exponent, bool trusted) {
   if (exponent < 0) {
     if (base == 0) return invalid_argument("zero cannot be raised to a negative power");
     return Value::real(std::pow(static_cast<double>(base), static_cast<double>(exponent)), trusted);
   }
-  std::int64_t power = 1;
+  Wide power = 1;
   if (base >= -1 && base <= 1) exponent = exponent > 1 ? 2 - exponent % 2 : exponent;
-  for (std::int64_t i = 0; i < exponent; ++i) {
+  for (Wide i = 0; i < exponent; ++i) {
     if (__builtin_mul_overflow(power, base, &power)) return too_large();
   }
-  return Value::integer(power, trusted);
+  return narrow(power, trusted);
 }
 
-Result<Value> integer_arithmetic(std::string_view op,
-                                 std::int64_t a,
-                                 std::int64_t b,
-                                 bool trusted) {
-  std::int64_t out = 0;
+Result<Value> integer_arithmetic(std::string_view op, Wide a, Wide b, bool trusted) {
+  Wide out = 0;
   bool overflow = false;
   if (op == "+") {
     overflow = __builtin_add_overflow(a, b, &out);
@@ -52,13 +87,16 @@ Result<Value> integer_arithmetic(std::string_view op,
     if (op == "/") {
       return Value::real(static_cast<double>(a) / static_cast<double>(b), trusted);
     }
-    if (a == std::numeric_limits<std::int64_t>::min() && b == -1) return too_large();
-    // Python rounds towards minus infinity and gives the remainder the sign of the divisor.
-    const bool adjust = a % b != 0 && (a < 0) != (b < 0);
-    out = op == "//" ? a / b - (adjust ? 1 : 0) : a % b + (adjust ? b : 0);
+    if (b == -1) {
+      if (op == "//") overflow = __builtin_sub_overflow(Wide{0}, a, &out);
+    } else {
+      // Python rounds towards minus infinity and gives the remainder the sign of the divisor.
+      const bool adjust = a % b != 0 && (a < 0) != (b < 0);
+      out = op == "//" ? a / b - (adjust ? 1 : 0) : a % b + (adjust ? b : 0);
+    }
   }
   if (overflow) return too_large();
-  return Value::integer(out, trusted);
+  return narrow(out, trusted);
 }
 
 Result<Value> real_arithmetic(std::string_view op, double a, double b, bool trusted) {
@@ -104,38 +142,6 @@ Result<Value> repeat(const Value& sequence, std::int64_t count, Budget* budget) 
 
 bool is_sequence(const Value& value) { return value.is(Kind::kText) || value.is(Kind::kList); }
 
-// "%s and %d" % (a, b), which a few templates use instead of ~.
-Result<Value> format_text(const Text& format, const Value& value, Budget* budget) {
-  std::vector<Value> values = {value};
-  if (value.is(Kind::kList) && value.as_list().is_tuple) values = value.as_list().items;
-  Text out;
-  std::size_t used = 0;
-  for (std::size_t at = 0; at < format.size(); ++at) {
-    if (format.bytes[at] != '%') {
-      out.append(format.slice(at, at + 1));
-      continue;
-    }
-    const char kind = at + 1 < format.size() ? format.bytes[at + 1] : '\0';
-    ++at;
-    if (kind == '%') {
-      out.append(format.slice(at, at + 1));
-      continue;
-    }
-    if (kind != 's' && kind != 'd') {
-      return invalid_argument("of the % formats only %s, %d and %% are supported");
-    }
-    if (used == values.size()) return invalid_argument("a % format has too few values");
-    const Value& next = values[used++];
-    if (kind == 'd' && !next.is_integer()) return misused(next, "cannot be formatted by %d");
-    const Value number = next.is(Kind::kBool) ? Value::integer(next.as_int()) : next;
-    QUIRE_ASSIGN(const Text piece, to_text(kind == 'd' ? number : next, budget));
-    QUIRE_TRY(budget->make_text(out.size() + piece.size()));
-    out.append(piece);
-  }
-  if (used < values.size()) return invalid_argument("a % format has too many values");
-  return Value::text(std::move(out));
-}
-
 Result<Value> join_sequences(const Value& a, const Value& b, Budget* budget) {
   if (a.is(Kind::kText)) {
     QUIRE_TRY(budget->make_text(a.as_text().size() + b.as_text().size()));
@@ -146,9 +152,9 @@ Result<Value> join_sequences(const Value& a, const Value& b, Budget* budget) {
   if (a.as_list().is_tuple != b.as_list().is_tuple) {
     return invalid_argument("a list and a tuple cannot be added");
   }
+  QUIRE_TRY(budget->spend(a.as_list().items.size() + b.as_list().items.size()));
   std::vector<Value> items = a.as_list().items;
   items.insert(items.end(), b.as_list().items.begin(), b.as_list().items.end());
-  QUIRE_TRY(budget->spend(items.size()));
   return make_list(std::move(items), a.as_list().is_tuple);
 }
 
@@ -161,6 +167,10 @@ std::int64_t place_of(std::int64_t index, std::size_t size) {
 
 // Facts about a loop are the template's own, hence trusted.
 Result<Value> loop_attribute(const LoopState& loop, const std::string& name) {
+  if (loop.kind != LoopState::Kind::kLoop) {
+    if (loop.kind == LoopState::Kind::kCycler && name == "current") return loop.items[loop.index];
+    return Value::undefined("'" + name + "'");
+  }
   const auto index = static_cast<std::int64_t>(loop.index);
   const auto length = static_cast<std::int64_t>(loop.items.size());
   if (name == "index") return Value::integer(index + 1, true);
@@ -170,8 +180,8 @@ Result<Value> loop_attribute(const LoopState& loop, const std::string& name) {
   if (name == "first") return Value::boolean(index == 0, true);
   if (name == "last") return Value::boolean(index + 1 == length, true);
   if (name == "length") return Value::integer(length, true);
-  if (name == "depth") return Value::integer(1, true);
-  if (name == "depth0") return Value::integer(0, true);
+  if (name == "depth") return Value::integer(loop.depth, true);
+  if (name == "depth0") return Value::integer(loop.depth - 1, true);
   if (name == "previtem" && index > 0) return loop.items[loop.index - 1];
   if (name == "nextitem" && index + 1 < length) return loop.items[loop.index + 1];
   return Value::undefined("loop." + name);
@@ -197,15 +207,18 @@ Result<Value> arithmetic(std::string_view op, const Value& a, const Value& b, Bu
   QUIRE_TRY(budget->spend());
   if (a.is_number() && b.is_number()) {
     const bool trusted = a.is_trusted() && b.is_trusted();
-    if (a.is_integer() && b.is_integer()) {
-      return integer_arithmetic(op, a.as_int(), b.as_int(), trusted);
+    if (!a.is(Kind::kFloat) && !b.is(Kind::kFloat)) {
+      const auto left = wide(a);
+      const auto right = wide(b);
+      if (!left || !right) return too_large();
+      return integer_arithmetic(op, *left, *right, trusted);
     }
     return real_arithmetic(op, a.as_double(), b.as_double(), trusted);
   }
   if (op == "+" && is_sequence(a) && a.kind() == b.kind()) return join_sequences(a, b, budget);
   if (op == "*" && is_sequence(a) && b.is_integer()) return repeat(a, b.as_int(), budget);
   if (op == "*" && a.is_integer() && is_sequence(b)) return repeat(b, a.as_int(), budget);
-  if (op == "%" && a.is(Kind::kText)) return format_text(a.as_text(), b, budget);
+  if (op == "%" && a.is(Kind::kText)) return format_percent(a.as_text(), b, budget);
   const Value& culprit = a.is(Kind::kUndefined) ? a : b;
   if (culprit.is(Kind::kUndefined)) return misused(culprit, "");
   return invalid_argument("'" + std::string(op) + "' cannot be applied to values of type " +
@@ -217,10 +230,15 @@ Result<Value> attribute_of(const Value& object, const std::string& name, Runtime
   if (object.is(Kind::kUndefined)) return misused(object, "");
   if (is_method(object, name)) return Value::undefined(name);  // the evaluator makes the method
   if (object.is(Kind::kDict)) {
-    QUIRE_TRY(runtime->budget.spend(object.as_dict().items.size() / 16));
+    QUIRE_TRY(charge_lookup(object.as_dict(), Value(), &runtime->budget));
     if (const Value* value = object.as_dict().find(name)) return *value;
   }
+  if (object.is(Kind::kList) && object.as_list().is_group) {
+    if (name == "grouper") return object.as_list().items[0];
+    if (name == "list") return object.as_list().items[1];
+  }
   if (object.is(Kind::kNamespace)) {
+    QUIRE_TRY(runtime->budget.spend(object.as_namespace().members.variables.size() / 16));
     if (const Value* value = object.as_namespace().members.find(name)) return *value;
   }
   if (object.is(Kind::kLoop)) return loop_attribute(object.as_loop(), name);
@@ -231,7 +249,7 @@ Result<Value> item_of(const Value& object, const Value& key, Runtime* runtime) {
   QUIRE_TRY(runtime->budget.spend());
   if (object.is(Kind::kUndefined)) return misused(object, "");
   if (object.is(Kind::kDict) && is_hashable(key)) {
-    QUIRE_TRY(runtime->budget.spend(object.as_dict().items.size() / 16));
+    QUIRE_TRY(charge_lookup(object.as_dict(), key, &runtime->budget));
     if (const Value* value = object.as_dict().find(key)) return *value;
   }
   if (object.is(Kind::kList) && key.is_integer()) {

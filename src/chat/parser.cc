@@ -30,11 +30,14 @@ class TemplateParser {
   Result<StmtPtr> for_tag();
   Result<StmtPtr> set_tag();
   Result<StmtPtr> macro_tag();
+  Result<Block> macro_body(std::string_view end, Stmt* macro);
+  Result<StmtPtr> block_tag();
   Result<StmtPtr> call_tag();
   Result<StmtPtr> filter_tag();
   Result<StmtPtr> with_tag();
   Result<StmtPtr> loop_control(Stmt::Kind kind);
   Result<Target> target(bool allow_attribute);
+  Result<Target> target_part(bool allow_attribute);
   Result<std::vector<Parameter>> parameters();
   Result<std::vector<BlockFilter>> pipeline();
   // The body of a block tag up to its end tag, whose own end is taken as well.
@@ -109,6 +112,7 @@ Result<StmtPtr> TemplateParser::tag(const std::string& name) {
   if (name == "with") return with_tag();
   if (name == "break") return loop_control(Stmt::Kind::kBreak);
   if (name == "continue") return loop_control(Stmt::Kind::kContinue);
+  if (name == "block") return block_tag();
   if (name == "generation") {
     // Marks the model's own words for training; when prompting it prints what is in it.
     StmtPtr stmt = make(Stmt::Kind::kScope);
@@ -116,6 +120,18 @@ Result<StmtPtr> TemplateParser::tag(const std::string& name) {
     return stmt;
   }
   return in_.fail("the tag '" + name.substr(0, 40) + "' is not supported");
+}
+
+// A part that another template could replace; none can here, so it is what is in it.
+Result<StmtPtr> TemplateParser::block_tag() {
+  StmtPtr stmt = make(Stmt::Kind::kScope);
+  QUIRE_ASSIGN(const std::string name, in_.expect_name());
+  if (!in_.skip_name("scoped")) in_.skip_name("required");
+  QUIRE_TRY(end_of_tag());
+  QUIRE_ASSIGN(stmt->body, block({"endblock"}));
+  in_.skip_name(name);
+  QUIRE_TRY(end_of_tag());
+  return stmt;
 }
 
 // All branches are one statement, however many elifs there are.
@@ -144,7 +160,7 @@ Result<StmtPtr> TemplateParser::for_tag() {
   if (in_.skip_name("if")) {
     QUIRE_ASSIGN(stmt->condition, in_.expression());
   }
-  if (in_.at_name("recursive")) return in_.fail("recursive loops are not supported");
+  stmt->is_recursive = in_.skip_name("recursive");
   QUIRE_TRY(end_of_tag());
   std::string end;
   ++loops_;
@@ -173,14 +189,25 @@ Result<StmtPtr> TemplateParser::set_tag() {
   return stmt;
 }
 
-// A loop around a macro is not one that its body could break out of.
+// A loop around a macro is not one that its body could break out of. A macro takes more arguments
+// than it has parameters for when it names them.
+Result<Block> TemplateParser::macro_body(std::string_view end, Stmt* macro) {
+  const int outer_loops = std::exchange(loops_, 0);
+  const bool outer_varargs = in_.take_names_varargs();
+  const bool outer_kwargs = in_.take_names_kwargs();
+  QUIRE_ASSIGN(Block out, body(end));
+  macro->takes_varargs = in_.take_names_varargs();
+  macro->takes_kwargs = in_.take_names_kwargs();
+  in_.restore_names(outer_varargs, outer_kwargs);
+  loops_ = outer_loops;
+  return out;
+}
+
 Result<StmtPtr> TemplateParser::macro_tag() {
   StmtPtr stmt = make(Stmt::Kind::kMacro);
   QUIRE_ASSIGN(stmt->name, in_.expect_name());
   QUIRE_ASSIGN(stmt->parameters, parameters());
-  const int outer_loops = std::exchange(loops_, 0);
-  QUIRE_ASSIGN(stmt->body, body("endmacro"));
-  loops_ = outer_loops;
+  QUIRE_ASSIGN(stmt->body, macro_body("endmacro", stmt.get()));
   return stmt;
 }
 
@@ -191,9 +218,7 @@ Result<StmtPtr> TemplateParser::call_tag() {
   }
   QUIRE_ASSIGN(stmt->expr, in_.expression());
   if (stmt->expr->kind != Expr::Kind::kCall) return in_.fail("a call block needs a call");
-  const int outer_loops = std::exchange(loops_, 0);
-  QUIRE_ASSIGN(stmt->body, body("endcall"));
-  loops_ = outer_loops;
+  QUIRE_ASSIGN(stmt->body, macro_body("endcall", stmt.get()));
   return stmt;
 }
 
@@ -226,22 +251,34 @@ Result<StmtPtr> TemplateParser::loop_control(Stmt::Kind kind) {
   return stmt;
 }
 
-// a, or a, b, or (where allowed) namespace.a.
+// a, or a, b, or (a, b), c, or (where allowed) namespace.a.
 Result<Target> TemplateParser::target(bool allow_attribute) {
   Target out;
-  const bool has_parentheses = in_.skip_operator("(");
   while (true) {
-    QUIRE_ASSIGN(std::string name, in_.expect_name());
-    out.names.push_back(std::move(name));
-    if (allow_attribute && out.names.size() == 1 && in_.skip_operator(".")) {
-      QUIRE_ASSIGN(out.attribute, in_.expect_name());
-      break;
-    }
+    QUIRE_ASSIGN(Target part, target_part(allow_attribute));
+    out.parts.push_back(std::move(part));
     if (!in_.skip_operator(",")) break;
     out.is_tuple = true;
     if (in_.at_name("in") || in_.at_operator("=") || in_.at_operator(")")) break;
   }
-  if (has_parentheses) QUIRE_TRY(in_.expect_operator(")"));
+  if (out.is_tuple) return out;
+  Target single = std::move(out.parts.front());
+  return single;
+}
+
+Result<Target> TemplateParser::target_part(bool allow_attribute) {
+  QUIRE_TRY(in_.enter());
+  Target out;
+  if (in_.skip_operator("(")) {
+    QUIRE_ASSIGN(out, target(allow_attribute));
+    QUIRE_TRY(in_.expect_operator(")"));
+  } else {
+    QUIRE_ASSIGN(out.name, in_.expect_name());
+    if (allow_attribute && in_.skip_operator(".")) {
+      QUIRE_ASSIGN(out.attribute, in_.expect_name());
+    }
+  }
+  in_.leave();
   return out;
 }
 

@@ -31,25 +31,6 @@ void append_hex(char32_t code_point, int digits, Text* out, bool trusted) {
   out->append(hex, trusted);
 }
 
-// What repr() shows as it is: everything but control, format and unassigned characters and spaces
-// other than U+0020.
-bool is_printable(char32_t code_point) {
-  if (code_point == ' ') return true;
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
-    case UTF8PROC_CATEGORY_CN:
-    case UTF8PROC_CATEGORY_CC:
-    case UTF8PROC_CATEGORY_CF:
-    case UTF8PROC_CATEGORY_CS:
-    case UTF8PROC_CATEGORY_CO:
-    case UTF8PROC_CATEGORY_ZS:
-    case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP:
-      return false;
-    default:
-      return true;
-  }
-}
-
 // repr() of a string: single quotes unless it holds those and no double ones.
 void append_quoted(const Text& text, Text* out) {
   const bool has_single = text.bytes.find('\'') != std::string::npos;
@@ -85,6 +66,8 @@ std::string scalar_text(const Value& value) {
       return value.as_bool() ? "True" : "False";
     case Kind::kInt:
       return std::to_string(value.as_int());
+    case Kind::kBigInt:
+      return value.as_digits();
     default:
       return print_double(value.as_double());
   }
@@ -266,6 +249,9 @@ Status JsonWriter::write(const Value& value, int level) {
       return ok_status();
     case Kind::kInt:
       out_.append(std::to_string(value.as_int()), value.is_trusted());
+      break;
+    case Kind::kBigInt:
+      out_.append(value.as_digits(), value.is_trusted());
       break;
     case Kind::kFloat: {
       const double number = value.as_double();

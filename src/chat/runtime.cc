@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "chat/objects.h"
+#include "chat/text_search.h"
 
 namespace quire::chat {
 
@@ -33,6 +34,30 @@ Status Budget::check_text(std::size_t bytes) const {
 Status Budget::make_text(std::size_t bytes) {
   QUIRE_TRY(check_text(bytes));
   return spend_text(bytes);
+}
+
+namespace {
+
+// What going through a value once costs.
+std::size_t steps_of(const Value& value) {
+  if (value.is(Kind::kText)) return value.as_text().size() / 16;
+  if (value.is(Kind::kList)) return value.as_list().items.size() / 16;
+  if (value.is(Kind::kDict)) return value.as_dict().items.size() / 16;
+  return 0;
+}
+
+}  // namespace
+
+Status charge_call(const Value& value, const CallArguments& arguments, Budget* budget) {
+  std::size_t steps = 1 + steps_of(value);
+  for (const Value& argument : arguments.positional) steps += steps_of(argument);
+  for (const auto& [name, argument] : arguments.keywords) steps += steps_of(argument);
+  return budget->spend(steps);
+}
+
+Status charge_lookup(const Dict& dict, const Value& key, Budget* budget) {
+  const std::size_t length = key.is(Kind::kText) ? key.as_text().size() : 0;
+  return budget->spend(dict.items.size() * (1 + length / 64) / 16 + 1);
 }
 
 const Value* CallArguments::find(std::size_t place, std::string_view name) const {
@@ -162,6 +187,7 @@ Result<bool> equal_lists(const List& a, const List& b, Budget* budget) {
 Result<bool> equal_dicts(const Dict& a, const Dict& b, Budget* budget) {
   if (a.items.size() != b.items.size()) return false;
   for (const auto& [key, value] : a.items) {
+    QUIRE_TRY(charge_lookup(b, key, budget));
     QUIRE_TRY(budget->spend(b.items.size()));
     const Value* other = b.find(key);
     if (other == nullptr) return false;
@@ -175,6 +201,19 @@ template <typename T>
 int order(const T& a, const T& b) {
   if (a < b) return -1;
   return b < a ? 1 : 0;
+}
+
+std::string digits_of(const Value& value) {
+  return value.is(Kind::kBigInt) ? value.as_digits() : std::to_string(value.as_int());
+}
+
+// Integers by their sign, then how many digits they have, then the digits.
+int order_of_digits(std::string_view a, std::string_view b) {
+  const bool a_negative = a.starts_with('-');
+  const bool b_negative = b.starts_with('-');
+  if (a_negative != b_negative) return a_negative ? -1 : 1;
+  const int size = a.size() != b.size() ? order(a.size(), b.size()) : order(a, b);
+  return a_negative ? -size : size;
 }
 
 }  // namespace
@@ -205,6 +244,11 @@ Result<bool> equal(const Value& a, const Value& b, Budget* budget) {
 Result<int> compare(const Value& a, const Value& b, Budget* budget) {
   QUIRE_TRY(budget->spend());
   if (a.is_integer() && b.is_integer()) return order(a.as_int(), b.as_int());
+  if (a.is(Kind::kBigInt) || b.is(Kind::kBigInt)) {
+    if (!a.is(Kind::kFloat) && !b.is(Kind::kFloat) && a.is_number() && b.is_number()) {
+      return order_of_digits(digits_of(a), digits_of(b));
+    }
+  }
   if (a.is_number() && b.is_number()) return order(a.as_double(), b.as_double());
   if (a.is(Kind::kText) && b.is(Kind::kText)) {
     QUIRE_TRY(budget->spend_text(std::min(a.as_text().size(), b.as_text().size())));
@@ -231,12 +275,12 @@ Result<bool> contains(const Value& container, const Value& item, Budget* budget)
       return false;
     case Kind::kText: {
       if (!item.is(Kind::kText)) return misused(item, "cannot be in a string");
-      QUIRE_TRY(budget->spend_text(container.as_text().size()));
-      return container.as_text().bytes.find(item.as_text().bytes) != std::string::npos;
+      QUIRE_TRY(budget->spend_text(4 * container.as_text().size() + 4 * item.as_text().size()));
+      return TextSearch(item.as_text().bytes).find(container.as_text().bytes) != std::string::npos;
     }
     case Kind::kDict:
       if (!is_hashable(item)) return misused(item, "cannot be a key");
-      QUIRE_TRY(budget->spend(container.as_dict().items.size() / 16 + 1));
+      QUIRE_TRY(charge_lookup(container.as_dict(), item, budget));
       return container.as_dict().find(item) != nullptr;
     case Kind::kList: {
       for (const Value& member : container.as_list().items) {
@@ -258,6 +302,14 @@ void Scope::set(const std::string& name, Value value) {
     }
   }
   variables.emplace_back(name, std::move(value));
+}
+
+std::size_t Scope::size_with_parents() const {
+  std::size_t size = 0;
+  for (const Scope* scope = this; scope != nullptr; scope = scope->parent) {
+    size += scope->variables.size() + 1;
+  }
+  return size;
 }
 
 const Value* Scope::find(std::string_view name) const {

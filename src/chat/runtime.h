@@ -33,6 +33,12 @@ class Budget {
   std::size_t max_text_bytes_;
 };
 
+// For a call of a filter, test, method or function, before it runs: all of them look at the value
+// and the arguments, however long. What they make beyond that they charge themselves.
+Status charge_call(const Value& value, const struct CallArguments& arguments, Budget* budget);
+// For looking a key up.
+Status charge_lookup(const Dict& dict, const Value& key, Budget* budget);
+
 // What filters, tests, methods and functions work with during one rendering.
 struct Runtime {
   Budget budget;
@@ -103,6 +109,8 @@ Result<bool> apply_test(const std::string& name,
                         const Value& value,
                         const CallArguments& arguments,
                         Runtime* runtime);
+// Whether there is a filter of the name.
+bool is_filter(std::string_view name);
 bool is_method(const Value& self, std::string_view name);
 Result<Value> call_method(const Value& self,
                           const std::string& name,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,22 +15,29 @@ namespace {
 using Kind = Value::Kind;
 
 // "a.b.0": members of members, as the attribute= of many filters names them.
-Result<Value> attribute_path(Value value, const Value& path, Runtime* runtime) {
+// Wherever one is missing the fallback stands in, if there is any.
+Result<Value> attribute_path(Value value,
+                             const Value& path,
+                             Runtime* runtime,
+                             const Value* fallback = nullptr) {
   if (path.is_integer()) return item_of(value, path, runtime);
   if (!path.is(Kind::kText)) return misused(path, "is not the name of an attribute");
+  QUIRE_TRY(runtime->budget.spend(path.as_text().size() / 4));
   for (const Text& part : split(path.as_text(), ".", -1)) {
     const bool is_index = !part.empty() && part.size() < 10 &&
                           part.bytes.find_first_not_of("0123456789") == std::string::npos;
     const Value key = is_index ? Value::integer(std::stoll(part.bytes)) : Value::text(part);
     QUIRE_ASSIGN(value, item_of(value, key, runtime));
+    if (value.is(Kind::kUndefined) && fallback != nullptr) value = *fallback;
   }
   return value;
 }
 
 // Sorting and comparing filters ignore case unless told otherwise.
-Value ignore_case(const Value& value) {
-  return value.is(Kind::kText) ? Value::text(change_case(value.as_text(), LetterCase::kLower))
-                               : value;
+Result<Value> ignore_case(const Value& value, Budget* budget) {
+  if (!value.is(Kind::kText)) return value;
+  QUIRE_TRY(budget->make_text(4 * value.as_text().size()));
+  return Value::text(change_case(value.as_text(), LetterCase::kLower));
 }
 
 // An item and what it is sorted or compared by.
@@ -80,7 +88,33 @@ Result<std::vector<Keyed>> keyed_items(const Value& value,
     if (attribute != nullptr && !attribute->is(Kind::kNone)) {
       QUIRE_ASSIGN(key, attribute_path(item, *attribute, runtime));
     }
-    out.push_back({case_sensitive ? key : ignore_case(key), std::move(item)});
+    if (!case_sensitive) {
+      QUIRE_ASSIGN(key, ignore_case(key, &runtime->budget));
+    }
+    out.push_back({std::move(key), std::move(item)});
+  }
+  return out;
+}
+
+// "a,b": sorted by one attribute and then by the other.
+Result<std::vector<Keyed>> several_keys(const Value& value,
+                                        const Text& attributes,
+                                        bool case_sensitive,
+                                        Runtime* runtime) {
+  QUIRE_ASSIGN(std::vector<Value> items, items_of(value, &runtime->budget));
+  const std::vector<Text> names = split(attributes, ",", -1);
+  std::vector<Keyed> out;
+  for (Value& item : items) {
+    std::vector<Value> keys;
+    for (const Text& name : names) {
+      QUIRE_ASSIGN(Value key, attribute_path(item, Value::text(name), runtime));
+      if (!case_sensitive) {
+        QUIRE_ASSIGN(key, ignore_case(key, &runtime->budget));
+      }
+      keys.push_back(std::move(key));
+    }
+    QUIRE_ASSIGN(Value key, make_list(std::move(keys)));
+    out.push_back({std::move(key), std::move(item)});
   }
   return out;
 }
@@ -169,8 +203,7 @@ Result<Value> map_filter(const Value& value, const CallArguments& arguments, Run
     const Value* fallback = arguments.find(1, "default");
     if (attribute == nullptr) return invalid_argument("map needs a filter or an attribute");
     for (const Value& item : items) {
-      QUIRE_ASSIGN(Value member, attribute_path(item, *attribute, runtime));
-      if (member.is(Kind::kUndefined) && fallback != nullptr) member = *fallback;
+      QUIRE_ASSIGN(Value member, attribute_path(item, *attribute, runtime, fallback));
       out.push_back(std::move(member));
     }
     return make_list(std::move(out));
@@ -243,7 +276,11 @@ Result<Value> sort_filter(const Value& value, const CallArguments& arguments, Ru
   const bool reverse = flag_argument(arguments, 0, "reverse", false);
   const bool case_sensitive = flag_argument(arguments, 1, "case_sensitive", false);
   const Value* attribute = arguments.find(2, "attribute");
-  QUIRE_ASSIGN(auto items, keyed_items(value, attribute, case_sensitive, runtime));
+  const bool is_several = attribute != nullptr && attribute->is(Kind::kText) &&
+                          attribute->as_text().bytes.find(',') != std::string::npos;
+  QUIRE_ASSIGN(auto items,
+               is_several ? several_keys(value, attribute->as_text(), case_sensitive, runtime)
+                          : keyed_items(value, attribute, case_sensitive, runtime));
   QUIRE_TRY(sort_keyed(&items, reverse, &runtime->budget));
   return list_of_items(std::move(items));
 }
@@ -262,7 +299,11 @@ Result<Value> dictsort_filter(const Value& value,
   for (const auto& [key, item] : value.as_dict().items) {
     const Value& subject = by.bytes == "key" ? key : item;
     QUIRE_ASSIGN(Value pair, make_list({key, item}, true));
-    items.push_back({case_sensitive ? subject : ignore_case(subject), std::move(pair)});
+    Value by_what = subject;
+    if (!case_sensitive) {
+      QUIRE_ASSIGN(by_what, ignore_case(subject, &runtime->budget));
+    }
+    items.push_back({std::move(by_what), std::move(pair)});
   }
   QUIRE_TRY(runtime->budget.spend(items.size()));
   const bool reverse = flag_argument(arguments, 2, "reverse", false);
@@ -320,9 +361,75 @@ Result<Value> batch_filter(const Value& value, const CallArguments& arguments, R
     const std::size_t end = std::min(items.size(), at + step);
     const auto first = items.begin() + static_cast<std::ptrdiff_t>(at);
     std::vector<Value> line(first, items.begin() + static_cast<std::ptrdiff_t>(end));
-    if (fill != nullptr && !fill->is(Kind::kNone)) line.resize(step, *fill);
+    if (fill != nullptr && !fill->is(Kind::kNone)) {
+      QUIRE_TRY(runtime->budget.spend(step - line.size()));
+      line.resize(step, *fill);
+    }
     QUIRE_ASSIGN(Value batch, make_list(std::move(line)));
     out.push_back(std::move(batch));
+  }
+  return make_list(std::move(out));
+}
+
+// Columns of about the same length, the first of them longer by one where there are items left.
+Result<Value> slice_filter(const Value& value, const CallArguments& arguments, Runtime* runtime) {
+  QUIRE_TRY(arguments.check("slice", 1, {"slices", "fill_with"}));
+  QUIRE_ASSIGN(const std::int64_t slices, integer_argument(arguments, 0, "slices", 0));
+  if (slices < 1 || slices > 100000)
+    return invalid_argument("slice: the number must be 1 to 100000");
+  QUIRE_ASSIGN(const std::vector<Value> items, items_of(value, &runtime->budget));
+  const auto count = static_cast<std::size_t>(slices);
+  QUIRE_TRY(runtime->budget.spend(2 * count));
+  const Value* fill = arguments.find(1, "fill_with");
+  const std::size_t longer = items.size() % count;
+  std::vector<Value> out;
+  auto at = items.begin();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto end = at + static_cast<std::ptrdiff_t>(items.size() / count + (i < longer ? 1 : 0));
+    std::vector<Value> column(at, end);
+    at = end;
+    if (fill != nullptr && !fill->is(Kind::kNone) && i >= longer) column.push_back(*fill);
+    QUIRE_ASSIGN(Value list, make_list(std::move(column)));
+    out.push_back(std::move(list));
+  }
+  return make_list(std::move(out));
+}
+
+// (value of an attribute, items that have it) for each, in order.
+Result<Value> groupby_filter(const Value& value, const CallArguments& arguments, Runtime* runtime) {
+  QUIRE_TRY(arguments.check("groupby", 1, {"attribute", "default", "case_sensitive"}));
+  Budget* budget = &runtime->budget;
+  const Value& attribute = *arguments.find(0, "attribute");
+  const Value* fallback = arguments.find(1, "default");
+  const bool case_sensitive = flag_argument(arguments, 2, "case_sensitive", false);
+  QUIRE_ASSIGN(const std::vector<Value> items, items_of(value, budget));
+  std::vector<Keyed> keyed;
+  for (const Value& item : items) {
+    QUIRE_ASSIGN(Value key, attribute_path(item, attribute, runtime, fallback));
+    QUIRE_ASSIGN(Value shown, make_list({key, item}, true));
+    if (!case_sensitive) {
+      QUIRE_ASSIGN(key, ignore_case(key, budget));
+    }
+    keyed.push_back({std::move(key), std::move(shown)});
+  }
+  QUIRE_TRY(sort_keyed(&keyed, false, budget));
+  std::vector<Value> out;
+  for (std::size_t at = 0; at < keyed.size();) {
+    std::vector<Value> members;
+    std::size_t end = at;
+    for (bool same = true; end < keyed.size(); ++end) {
+      QUIRE_ASSIGN(same, equal(keyed[at].key, keyed[end].key, budget));
+      if (!same) break;
+      members.push_back(keyed[end].item.as_list().items[1]);
+    }
+    QUIRE_ASSIGN(Value list, make_list(std::move(members)));
+    List group;
+    group.items = {keyed[at].item.as_list().items[0], std::move(list)};
+    QUIRE_ASSIGN(const Value pair, make_list(group.items, true));
+    group = pair.as_list();
+    group.is_group = true;
+    out.push_back(Value::list(std::make_shared<const List>(std::move(group))));
+    at = end;
   }
   return make_list(std::move(out));
 }

@@ -15,6 +15,7 @@ using FilterFunction = Result<Value> (*)(const Value& value,
 Result<Value> batch_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> dictsort_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> first_filter(const Value&, const CallArguments&, Runtime*);
+Result<Value> groupby_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> join_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> last_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> list_filter(const Value&, const CallArguments&, Runtime*);
@@ -26,6 +27,7 @@ Result<Value> rejectattr_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> reverse_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> select_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> selectattr_filter(const Value&, const CallArguments&, Runtime*);
+Result<Value> slice_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> sort_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> sum_filter(const Value&, const CallArguments&, Runtime*);
 Result<Value> unique_filter(const Value&, const CallArguments&, Runtime*);

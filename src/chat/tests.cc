@@ -71,6 +71,19 @@ constexpr std::array<std::string_view, 12> kComparisons = {"eq",
                                                            "greaterthan",
                                                            "ge"};
 
+constexpr std::array<std::string_view, 21> kKinds = {
+    "defined", "undefined", "none",   "boolean", "true",     "false",    "integer",
+    "float",   "number",    "string", "mapping", "sequence", "callable", "iterable",
+    "escaped", "odd",       "even",   "lower",   "upper",    "filter",   "test"};
+
+bool is_test(std::string_view name) {
+  const auto is_in = [name](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  constexpr std::array<std::string_view, 6> kSigns = {"==", "!=", "<", "<=", ">", ">="};
+  return is_in(kKinds) || is_in(kComparisons) || is_in(kSigns);
+}
+
 Result<bool> kind_test(std::string_view name, const Value& value, Runtime* runtime) {
   if (name == "defined") return !value.is(Kind::kUndefined);
   if (name == "undefined") return value.is(Kind::kUndefined);
@@ -78,7 +91,9 @@ Result<bool> kind_test(std::string_view name, const Value& value, Runtime* runti
   if (name == "boolean") return value.is(Kind::kBool);
   if (name == "true") return value.is(Kind::kBool) && value.as_bool();
   if (name == "false") return value.is(Kind::kBool) && !value.as_bool();
-  if (name == "integer") return value.is(Kind::kInt);
+  if (name == "integer") return value.is(Kind::kInt) || value.is(Kind::kBigInt);
+  if (name == "filter") return value.is(Kind::kText) && is_filter(value.as_text().bytes);
+  if (name == "test") return value.is(Kind::kText) && is_test(value.as_text().bytes);
   if (name == "float") return value.is(Kind::kFloat);
   if (name == "number") return value.is_number();
   if (name == "string") return value.is(Kind::kText);
@@ -90,6 +105,9 @@ Result<bool> kind_test(std::string_view name, const Value& value, Runtime* runti
   if (name == "callable") return value.is(Kind::kCallable) || value.is(Kind::kUndefined);
   if (name == "escaped") return false;
   if (name == "odd" || name == "even") {
+    if (value.is(Kind::kBigInt)) {
+      return ((value.as_digits().back() - '0') % 2 != 0) == (name == "odd");
+    }
     if (!value.is_integer()) return misused(value, "is neither odd nor even");
     return (value.as_int() % 2 != 0) == (name == "odd");
   }
@@ -108,7 +126,7 @@ Result<bool> apply_test(const std::string& name,
                         const Value& value,
                         const CallArguments& arguments,
                         Runtime* runtime) {
-  QUIRE_TRY(runtime->budget.spend());
+  QUIRE_TRY(charge_call(value, arguments, &runtime->budget));
   // The operators have names of their own, for selectattr("role", "==", "user").
   constexpr std::array<std::string_view, 6> kSigns = {"==", "!=", "<", "<=", ">", ">="};
   constexpr std::array<std::string_view, 6> kNames = {"eq", "ne", "lt", "le", "gt", "ge"};

@@ -42,18 +42,33 @@ enum class Side { kBoth, kLeft, kRight };
 // Without `characters`, whitespace is removed.
 Text strip(const Text& text, Side side, std::optional<std::string_view> characters);
 
-// Replaces up to `most` (-1: all) occurrences of a non-empty `from`. What is put in is trusted only
-// where both it and what it replaces are.
+// Replaces up to `most` (-1: all) occurrences of `from`; an empty one is before every character and
+// at the end. What is put in is trusted only where both it and what it replaces are.
 Text replace(const Text& text, std::string_view from, const Text& to, std::int64_t most);
 
-// str.split: without a separator, at runs of whitespace.
+// str.split: without a separator, at runs of whitespace, with none at the ends of any part.
 std::vector<Text> split(const Text& text,
                         std::optional<std::string_view> separator,
                         std::int64_t most);
 std::vector<Text> split_from_right(const Text& text, std::string_view separator, std::int64_t most);
-std::vector<Text> split_lines(const Text& text);
+// str.split without a separator: at runs of whitespace, at most `most` of them, those on the left
+// or those on the right. What is left over keeps the whitespace at its other end.
+std::vector<Text> split_words(const Text& text, std::int64_t most);
+std::vector<Text> split_words_from_right(const Text& text, std::int64_t most);
+std::size_t count_words(std::string_view text);
+// Line ends and one more.
+std::size_t count_lines(std::string_view text);
+// Runs of letters, digits and underscores.
+std::size_t count_runs_of_letters(std::string_view text);
+std::vector<Text> split_lines(const Text& text, bool keep_ends = false);
 
-enum class LetterCase { kUpper, kLower, kTitle, kCapitalized };
+// str.isalpha and the like by their names.
+bool is_of_class(std::string_view text, std::string_view method);
+// What repr() shows as it is: everything but control, format and unassigned characters and spaces
+// other than U+0020.
+bool is_printable(char32_t code_point);
+
+enum class LetterCase { kUpper, kLower, kTitle, kCapitalized, kSwapped, kFolded };
 Text change_case(const Text& text, LetterCase wanted);
 
 }  // namespace quire::chat

@@ -1,10 +1,14 @@
 #include "chat/value.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -48,6 +52,20 @@ Value Value::boolean(bool from, bool trusted) {
 Value Value::integer(std::int64_t from, bool trusted) {
   Value value;
   value.data_ = from;
+  value.trusted_ = trusted;
+  return value;
+}
+
+Value Value::digits(std::string_view from, bool trusted) {
+  std::int64_t small = 0;
+  const char* end = from.data() + from.size();
+  const auto parsed = std::from_chars(from.data(), end, small);
+  if (parsed.ec == std::errc() && parsed.ptr == end) return integer(small, trusted);
+  const bool negative = from.starts_with('-');
+  const std::size_t first = from.find_first_not_of("-0");
+  Value value;
+  value.data_ =
+      std::make_shared<const std::string>((negative ? "-" : "") + std::string(from.substr(first)));
   value.trusted_ = trusted;
   return value;
 }
@@ -100,7 +118,7 @@ Value Value::callable(const Callable* from) {
 
 Value::Kind Value::kind() const { return static_cast<Kind>(data_.index()); }
 
-bool Value::is_number() const { return is_integer() || is(Kind::kFloat); }
+bool Value::is_number() const { return is_integer() || is(Kind::kFloat) || is(Kind::kBigInt); }
 
 bool Value::is_integer() const { return is(Kind::kInt) || is(Kind::kBool); }
 
@@ -126,6 +144,7 @@ bool Value::truth() const {
     case Kind::kNamespace:
     case Kind::kLoop:
     case Kind::kCallable:
+    case Kind::kBigInt:
       return true;
   }
   return false;
@@ -142,6 +161,7 @@ std::int64_t Value::as_int() const {
 }
 
 double Value::as_double() const {
+  if (is(Kind::kBigInt)) return std::strtod(as_digits().c_str(), nullptr);
   return is(Kind::kFloat) ? std::get<double>(data_) : static_cast<double>(as_int());
 }
 
@@ -195,6 +215,7 @@ std::string_view type_name(const Value& value) {
     case Value::Kind::kBool:
       return "bool";
     case Value::Kind::kInt:
+    case Value::Kind::kBigInt:
       return "int";
     case Value::Kind::kFloat:
       return "float";
@@ -223,6 +244,9 @@ bool same_key(const Value& a, const Value& b) {
     return a.as_text().bytes == b.as_text().bytes;
   }
   if (a.is_integer() && b.is_integer()) return a.as_int() == b.as_int();
+  const bool is_big = a.is(Value::Kind::kBigInt);
+  if (is_big && b.is(Value::Kind::kBigInt)) return a.as_digits() == b.as_digits();
+  if ((is_big && b.is_integer()) || (a.is_integer() && b.is(Value::Kind::kBigInt))) return false;
   if (a.is_number() && b.is_number()) return a.as_double() == b.as_double();
   return a.is(Value::Kind::kNone) && b.is(Value::Kind::kNone);
 }

@@ -37,6 +37,7 @@ class Value {
     kNamespace,
     kLoop,
     kCallable,
+    kBigInt,  // an int of more than 64 bits
   };
 
   Value() = default;  // undefined
@@ -46,6 +47,8 @@ class Value {
   // `trusted`: whether the digits or letters of a printed scalar count as the template's own.
   static Value boolean(bool value, bool trusted = false);
   static Value integer(std::int64_t value, bool trusted = false);
+  // An int in decimal digits, of any size; one of 64 bits becomes an ordinary one.
+  static Value digits(std::string_view digits, bool trusted = false);
   static Value real(double value, bool trusted = false);
   static Value text(Text value);
   static Value text(std::string_view value, bool trusted);
@@ -58,7 +61,7 @@ class Value {
   [[nodiscard]] Kind kind() const;
   [[nodiscard]] bool is(Kind wanted) const { return kind() == wanted; }
   [[nodiscard]] bool is_number() const;   // an int, a float or a bool, as in Python
-  [[nodiscard]] bool is_integer() const;  // an int or a bool
+  [[nodiscard]] bool is_integer() const;  // an int of 64 bits or a bool
   [[nodiscard]] bool is_trusted() const;
   [[nodiscard]] bool truth() const;
 
@@ -67,6 +70,7 @@ class Value {
   [[nodiscard]] bool as_bool() const { return std::get<bool>(data_); }
   [[nodiscard]] std::int64_t as_int() const;  // an int or a bool
   [[nodiscard]] double as_double() const;     // any number
+  [[nodiscard]] const std::string& as_digits() const { return *std::get<DigitsPtr>(data_); }
   [[nodiscard]] const Text& as_text() const { return *std::get<TextPtr>(data_); }
   [[nodiscard]] const List& as_list() const { return *std::get<ListPtr>(data_); }
   [[nodiscard]] const Dict& as_dict() const { return *std::get<DictPtr>(data_); }
@@ -82,6 +86,7 @@ class Value {
   using TextPtr = std::shared_ptr<const Text>;
   using ListPtr = std::shared_ptr<const List>;
   using DictPtr = std::shared_ptr<const Dict>;
+  using DigitsPtr = std::shared_ptr<const std::string>;
 
   // In the order of Kind.
   std::variant<Undefined,
@@ -94,7 +99,8 @@ class Value {
                DictPtr,
                Namespace*,
                LoopState*,
-               const Callable*>
+               const Callable*,
+               DigitsPtr>
       data_;
   bool trusted_ = false;  // of scalars; a string has its own marks
 };
@@ -106,6 +112,7 @@ inline constexpr int kMaxValueDepth = 64;
 struct List {
   std::vector<Value> items;
   bool is_tuple = false;
+  bool is_group = false;  // a tuple of groupby, whose items have the names grouper and list
   int depth = 1;
 };
 

@@ -63,7 +63,7 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
       ->envname("QUIRE_DEVICE")
       ->group(kGroup)
       ->capture_default_str();
-  command->add_option("--backend", engine.backend, "auto, onnx or torch")
+  command->add_option("--backend", engine.backend, "auto, graph, onnx or torch")
       ->envname("QUIRE_BACKEND")
       ->group(kGroup)
       ->capture_default_str();

@@ -1,8 +1,10 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,12 +24,12 @@ namespace {
 
 struct VerifyFlags {
   ModelFlags model;
-  std::string shadow;  // two backends, comma-separated
+  std::string shadow;  // two or three backends, comma-separated
 };
 
-int print_shadow(const std::string& name,
-                 const std::array<std::string, 2>& backends,
-                 const ShadowReport& found) {
+using Pair = std::array<std::string, 2>;
+
+int print_shadow(const std::string& name, const Pair& backends, const ShadowReport& found) {
   print_out("%s: %s and %s\n", printable(name).c_str(), backends[0].c_str(), backends[1].c_str());
   print_out("  largest logit difference  %.6g (tolerated %.6g)\n",
             found.max_logit_diff,
@@ -52,24 +54,39 @@ int print_shadow(const std::string& name,
   return close ? kExitOk : kExitFailure;
 }
 
+// "graph,onnx,torch" in parts; fails unless they are two or three that there are.
+Result<std::vector<std::string>> shadow_backends(const std::string& list) {
+  std::vector<std::string> backends;
+  std::istringstream stream(list);
+  for (std::string backend; std::getline(stream, backend, ',');) {
+    const bool known = backend == "graph" || backend == "onnx" || backend == "torch";
+    const bool again = std::ranges::find(backends, backend) != backends.end();
+    if (known && !again) backends.push_back(backend);
+    if (!known || again) backends.resize(4);
+  }
+  if (backends.size() == 2 || backends.size() == 3) return backends;
+  return invalid_argument("--shadow is \"" + list.substr(0, 64) +
+                          "\", but must be two or three of graph, onnx and torch, as in "
+                          "graph,onnx");
+}
+
+// Compares the first backend with each of the others.
 int run_shadow(const VerifyFlags& flags, const ModelPackage& package, EngineOptions options) {
-  const std::size_t comma = flags.shadow.find(',');
-  const std::array<std::string, 2> backends = {
-      flags.shadow.substr(0, comma),
-      comma == std::string::npos ? std::string() : flags.shadow.substr(comma + 1)};
+  const auto backends = shadow_backends(flags.shadow);
+  if (!backends) return report(backends.error());
   std::vector<Llm> models;
-  for (const std::string& backend : backends) {
-    if (backend != "onnx" && backend != "torch") {
-      return report(invalid_argument("--shadow is \"" + flags.shadow.substr(0, 64) +
-                                     "\", but must be two of onnx and torch, as in onnx,torch"));
-    }
+  int code = kExitOk;
+  for (const std::string& backend : *backends) {
     options.backend = backend;
     Result<Llm> llm = Llm::open(flags.model.package, options);
     if (!llm) return report(llm.error());
     models.push_back(*std::move(llm));
+    if (models.size() == 1) continue;
+    const auto found = shadow_package(flags.model.package, &models.front(), &models.back());
+    if (!found) return report(found.error());
+    code = std::max(code, print_shadow(package.name, {backends->front(), backend}, *found));
   }
-  const auto found = shadow_package(flags.model.package, &models[0], &models[1]);
-  return found ? print_shadow(package.name, backends, *found) : report(found.error());
+  return code;
 }
 
 int run_verify(const VerifyFlags& verify_flags) {
@@ -117,8 +134,8 @@ void add_verify_command(CLI::App* app, Action* action) {
   add_model_flags(command, &flags->model, /*positional=*/true);
   command->add_option("--shadow",
                       flags->shadow,
-                      "Compare two backends instead, as in onnx,torch: largest difference, and the "
-                      "first logit that differs");
+                      "Compare backends instead, as in graph,onnx,torch: largest difference, and "
+                      "the first logit that differs");
   command->callback([flags, action] { *action = [flags] { return run_verify(*flags); }; });
 }
 

@@ -1,6 +1,7 @@
 #include "eval/shadow.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,8 @@ Result<ShadowPrompt> read_prompt(const JsonObject& entry, int vocab_size) {
 
 // Both NaN counts as equal: neither runner is to blame for the other.
 bool same(float first, float second) {
-  return first == second || (std::isnan(first) && std::isnan(second));
+  return std::bit_cast<std::uint32_t>(first) == std::bit_cast<std::uint32_t>(second) ||
+         (std::isnan(first) && std::isnan(second));
 }
 
 void compare(const ShadowPrompt& prompt,

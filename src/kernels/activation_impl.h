@@ -47,9 +47,9 @@ void activate_rows_as(const ActivationCall& call, std::int64_t row_begin, std::i
   const std::int64_t whole = call.width / V::kLanes * V::kLanes;
   const int rest = static_cast<int>(call.width - whole);
   for (std::int64_t row = row_begin; row < row_end; ++row) {
-    const float* x = call.x + row * (kGated ? 2 : 1) * call.width;
-    const float* up = x + call.width;
-    float* y = call.y + row * call.width;
+    const float* x = call.x + row * call.x_stride;
+    const float* up = x + call.up_offset;
+    float* y = call.y + row * call.y_stride;
     for (std::int64_t i = 0; i < whole; i += V::kLanes) {
       F value = activation<V, kKind>(V::load(x + i), cap);
       if constexpr (kGated) value = V::mul(value, V::load(up + i));

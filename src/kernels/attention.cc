@@ -68,17 +68,15 @@ Status check_sequence(const AttentionParams& params,
   const std::int64_t length =
       std::int64_t{inputs.cumulative_lengths[sequence + 1]} - inputs.cumulative_lengths[sequence];
   const std::int64_t past = inputs.past_lengths[sequence];
-  const std::string who = "attention: sequence " + std::to_string(sequence) + ": ";
-  if (length < 0) return invalid_argument(who + "cumulative_sequence_lengths must ascend");
-  if (past < 0) return invalid_argument(who + "past length is negative");
+  if (length < 0) return invalid_argument("cumulative_sequence_lengths must ascend");
+  if (past < 0) return invalid_argument("past length is negative");
   if (length == 0) return ok_status();
   const std::int64_t end = past + length;
   if (params.do_rotary && end > static_cast<std::int64_t>(inputs.cos.size()) / inputs.rotary_half) {
-    return invalid_argument(who + "position " + std::to_string(end - 1) +
-                            " has no row in cos and sin");
+    return invalid_argument("position " + std::to_string(end - 1) + " has no row in cos and sin");
   }
   if (end > max_blocks * params.block_size) {
-    return invalid_argument(who + std::to_string(end) + " tokens do not fit " +
+    return invalid_argument(std::to_string(end) + " tokens do not fit " +
                             std::to_string(max_blocks) + " blocks");
   }
   std::int64_t first = 0;
@@ -90,7 +88,7 @@ Status check_sequence(const AttentionParams& params,
   for (std::int64_t b = first / params.block_size; b * params.block_size < end; ++b) {
     const std::int32_t block = table[to_size(b)];
     if (block < 0 || block >= inputs.num_blocks) {
-      return invalid_argument(who + "block " + std::to_string(block) + " is not in 0 ... " +
+      return invalid_argument("block " + std::to_string(block) + " is not in 0 ... " +
                               std::to_string(inputs.num_blocks - 1));
     }
   }
@@ -114,7 +112,8 @@ Status check_inputs(const AttentionParams& params,
   }
   const auto max_blocks = static_cast<std::int64_t>(inputs.block_table.size() / sequences);
   for (std::size_t s = 0; s < sequences; ++s) {
-    QUIRE_TRY(check_sequence(params, inputs, s, max_blocks));
+    const Status checked = check_sequence(params, inputs, s, max_blocks);
+    if (!checked.ok()) return checked.with_context("attention: sequence " + std::to_string(s));
   }
   return ok_status();
 }

@@ -148,6 +148,9 @@ Status activate(const KernelContext& context,
   call.x = x.data();
   call.y = y.data();
   call.width = width;
+  call.x_stride = params.gated ? 2 * width : width;
+  call.up_offset = width;
+  call.y_stride = width;
   call.cap = params.cap;
   const KernelTable& table = kernel_table(context.isa);
   for_each_rows(context, size / width, width, [&](std::int64_t begin, std::int64_t end) {
@@ -156,20 +159,81 @@ Status activate(const KernelContext& context,
   return ok_status();
 }
 
-Status embedding(const WeightView& weights, std::span<const std::int64_t> ids, std::span<float> y) {
-  const auto k = static_cast<std::size_t>(weights.k);
-  if (k == 0 || y.size() / k != ids.size() || y.size() % k != 0) {
+namespace {
+
+Status check_embedding(std::int64_t k,
+                       std::int64_t n,
+                       std::span<const std::int64_t> ids,
+                       std::span<float> y) {
+  if (k == 0 || y.size() / static_cast<std::size_t>(k) != ids.size() ||
+      y.size() % static_cast<std::size_t>(k) != 0) {
     return invalid_argument("embedding: y must be [number of ids, K]");
   }
   for (const std::int64_t id : ids) {
-    if (id < 0 || id >= weights.n) {
+    if (id < 0 || id >= n) {
       return invalid_argument("token id " + std::to_string(id) + " is not in 0 ... " +
-                              std::to_string(weights.n - 1));
+                              std::to_string(n - 1));
     }
   }
+  return ok_status();
+}
+
+// Element i of column n of a packed matrix; see PackedLinear for where it lies.
+float packed_element(const PackedLinear& weights, std::int64_t n, std::int64_t i) {
+  const std::uint8_t* tile = weights.tiles() + n / kColumnTile * weights.tile_bytes();
+  const std::int64_t column = n % kColumnTile;
+  const auto* units = reinterpret_cast<const std::byte*>(tile);
+  const std::span<const std::byte> elements(units, static_cast<std::size_t>(weights.tile_bytes()));
+  switch (weights.kind()) {
+    case PackedKind::kFloat16:
+      return half_to_float(read<std::uint16_t>(elements, i * kColumnTile + column));
+    case PackedKind::kBfloat16:
+      return bfloat16_to_float(read<std::uint16_t>(elements, i * kColumnTile + column));
+    case PackedKind::kFloat32:
+      return read<float>(elements, i * kColumnTile + column);
+    default:
+      break;
+  }
+  const bool is_q4 = weights.kind() <= PackedKind::kQ4Min;
+  const bool has_min = weights.kind() == PackedKind::kQ4Min || weights.kind() == PackedKind::kQ8Min;
+  const std::int64_t quants = (is_q4 ? kQuantBlock / 2 : kQuantBlock) * kColumnTile;
+  const std::int64_t block_bytes = quants + kColumnTile * (has_min ? 4 : 2);
+  const auto block = elements.subspan(static_cast<std::size_t>(i / kQuantBlock * block_bytes));
+  const std::int64_t place = i % kQuantBlock;
+  const std::int64_t byte = is_q4 ? place % (kQuantBlock / 2) : place;
+  const std::int64_t at = (byte / 4 * kColumnTile + column) * 4 + byte % 4;
+  float q = 0;
+  if (is_q4) {
+    const int both = read<std::uint8_t>(block, at);
+    const int nibble = place < kQuantBlock / 2 ? both & 15 : both >> 4;
+    q = static_cast<float>(has_min ? nibble : nibble - 8);
+  } else {
+    q = static_cast<float>(read<std::int8_t>(block, at));
+  }
+  const auto scales = block.subspan(static_cast<std::size_t>(quants));
+  const float value = half_to_float(read<std::uint16_t>(scales, column)) * q;
+  if (!has_min) return value;
+  return value + half_to_float(read<std::uint16_t>(scales, kColumnTile + column));
+}
+
+}  // namespace
+
+Status embedding(const WeightView& weights, std::span<const std::int64_t> ids, std::span<float> y) {
+  QUIRE_TRY(check_embedding(weights.k, weights.n, ids, y));
   float* to = y.data();
   for (const std::int64_t id : ids) {
     for (std::int64_t i = 0; i < weights.k; ++i) *to++ = element(weights, id, i);
+  }
+  return ok_status();
+}
+
+Status embedding(const PackedLinear& weights,
+                 std::span<const std::int64_t> ids,
+                 std::span<float> y) {
+  QUIRE_TRY(check_embedding(weights.k(), weights.n(), ids, y));
+  float* to = y.data();
+  for (const std::int64_t id : ids) {
+    for (std::int64_t i = 0; i < weights.k(); ++i) *to++ = packed_element(weights, id, i);
   }
   return ok_status();
 }

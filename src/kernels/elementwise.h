@@ -51,4 +51,9 @@ Status activate(const KernelContext& context,
 // id outside [0, n) is an error and nothing is written.
 Status embedding(const WeightView& weights, std::span<const std::int64_t> ids, std::span<float> y);
 
+// The same bits from the matrix packed: a table that is the output layer too is held once.
+Status embedding(const PackedLinear& weights,
+                 std::span<const std::int64_t> ids,
+                 std::span<float> y);
+
 }  // namespace quire::kernels

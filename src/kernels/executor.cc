@@ -1,7 +1,9 @@
 #include "kernels/executor.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdint>
 
 namespace quire::kernels {
 
@@ -14,6 +16,19 @@ int num_workers(const Executor& executor, std::int64_t items) {
       std::clamp<std::int64_t>(executor.num_threads(), 1, std::max<std::int64_t>(items, 1)));
 }
 
+namespace {
+
+// One worker's stretch of the items. It takes them in order, so that what it reads of a matrix is
+// one stream; a worker that has finished its own takes from the others' ends of the queue.
+struct alignas(64) Stretch {
+  std::atomic<std::int64_t> next = 0;
+  std::int64_t end = 0;
+};
+
+constexpr int kMaxStretches = 64;
+
+}  // namespace
+
 void for_each_item(Executor& executor,
                    std::int64_t items,
                    FunctionRef<void(std::int64_t, int)> body) {
@@ -22,13 +37,22 @@ void for_each_item(Executor& executor,
     for (std::int64_t item = 0; item < items; ++item) body(item, 0);
     return;
   }
-  std::atomic<std::int64_t> next = 0;
+  std::array<Stretch, kMaxStretches> stretches;
+  const int count = std::min(workers, kMaxStretches);
+  for (int i = 0; i < count; ++i) {
+    Stretch& stretch = stretches[static_cast<std::size_t>(i)];
+    stretch.next.store(items * i / count, std::memory_order_relaxed);
+    stretch.end = items * (i + 1) / count;
+  }
   const auto work = [&](std::int64_t worker) {
-    while (true) {
-      // Relaxed is enough: the counter hands out numbers; parallel_for orders the memory.
-      const std::int64_t item = next.fetch_add(1, std::memory_order_relaxed);
-      if (item >= items) return;
-      body(item, static_cast<int>(worker));
+    for (int i = 0; i < count; ++i) {
+      Stretch& stretch = stretches[static_cast<std::size_t>((worker + i) % count)];
+      while (true) {
+        // Relaxed is enough: the counter hands out numbers; parallel_for orders the memory.
+        const std::int64_t item = stretch.next.fetch_add(1, std::memory_order_relaxed);
+        if (item >= stretch.end) break;
+        body(item, static_cast<int>(worker));
+      }
     }
   };
   executor.parallel_for(workers, work);

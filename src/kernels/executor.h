@@ -32,9 +32,9 @@ class SerialExecutor final : public Executor {
 // How many workers for_each_item() uses: `items` at most, and never more than there are threads.
 int num_workers(const Executor& executor, std::int64_t items);
 
-// Calls body(item, worker) once for each item in [0, items). Workers take the next item as they
-// become free, so a slow thread costs one item; `worker` < num_workers() names scratch memory that
-// no two calls use at the same time.
+// Calls body(item, worker) once for each item in [0, items). Each worker begins with a stretch of
+// its own, in order, and then helps with the others', so a slow thread costs one item; `worker` <
+// num_workers() names scratch memory that no two calls use at the same time.
 void for_each_item(Executor& executor,
                    std::int64_t items,
                    FunctionRef<void(std::int64_t, int)> body);

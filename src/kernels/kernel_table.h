@@ -77,10 +77,13 @@ enum class ActivationKind : std::uint8_t {
 
 struct ActivationCall {
   ActivationKind kind = ActivationKind::kSilu;
-  bool gated = false;        // x is rows of [gate, up]; y = f(gate) * up
-  const float* x = nullptr;  // [rows, width], or [rows, 2 * width] when gated
-  float* y = nullptr;        // [rows, width]
+  bool gated = false;        // y = f(gate) * up, the latter `up_offset` floats behind x
+  const float* x = nullptr;  // rows of `width` elements, `x_stride` floats apart
+  float* y = nullptr;        // rows of `width` elements, `y_stride` floats apart
   std::int64_t width = 0;
+  std::int64_t x_stride = 0;
+  std::int64_t up_offset = 0;
+  std::int64_t y_stride = 0;
   float cap = 0;  // of kSoftCap
 };
 

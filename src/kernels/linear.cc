@@ -1,16 +1,14 @@
 #include "kernels/linear.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 #include <limits>
-#include <string>
-#include <utility>
+#include <span>
+
+#include "kernels/elementwise.h"
 
 namespace quire::kernels {
 namespace {
-
-// Keeps every product of sizes below 2^63.
-constexpr std::int64_t kMaxDimension = std::int64_t{1} << 28;
 
 // Below this many multiply-adds waking threads costs more than it gains.
 constexpr std::int64_t kMinParallelWork = 100'000;
@@ -25,131 +23,218 @@ constexpr std::int64_t kManyRowsColumns = 2;
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-bool is_quantized(WeightType type) {
-  return type == WeightType::kInt4 || type == WeightType::kInt8;
-}
+std::size_t to_size(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-// Bytes of the elements one scale covers, or of one element.
-std::int64_t unit_bytes(WeightType type) {
-  switch (type) {
-    case WeightType::kInt4:
-      return kQuantBlock / 2;
-    case WeightType::kInt8:
-      return kQuantBlock;
-    case WeightType::kFloat16:
-    case WeightType::kBfloat16:
-      return 2;
-    case WeightType::kFloat32:
-      break;
+// One matrix at work: the call its inner loops get, and how it is cut.
+struct TargetWork {
+  LinearCall call;
+  std::int64_t tiles = 0;       // column tiles to share out; a gated pair counts once
+  std::int64_t groups = 0;      // of `columns` tiles
+  std::int64_t first_item = 0;  // of all targets' items in one row
+  ActivationCall gate;          // x is null unless gated
+  const float* residual = nullptr;
+};
+
+// A group of matrices over the same rows.
+class Group {
+ public:
+  Group(const KernelContext& context, const LinearRows& rows, std::span<const LinearTarget> targets)
+      : context_(context), table_(kernel_table(context.isa)), rows_(rows), targets_(targets) {}
+
+  Status run();
+
+ private:
+  Status check();
+  void lay_out();
+  void prepare_rows();
+  void prepare_panel(std::int64_t panel);
+  void compute(std::int64_t item) const;
+  void finish(const TargetWork& work,
+              std::pair<std::int64_t, std::int64_t> tiles,
+              std::pair<std::int64_t, std::int64_t> row_range) const;
+
+  const KernelContext& context_;
+  const KernelTable& table_;
+  const LinearRows& rows_;
+  std::span<const LinearTarget> targets_;
+  std::array<TargetWork, kMaxLinearTargets> works_;
+  LinearCall quantizing_;  // of the first quantized target: all share its panels
+  RmsNormCall norm_;       // x is null without a norm
+  bool has_quantized_ = false;
+  SerialExecutor serial_;
+  Executor* executor_ = nullptr;
+  std::int64_t num_rows_ = 0;
+  std::int64_t panels_ = 0;
+  std::int64_t row_items_ = 0;
+  std::int64_t columns_ = 0;
+  std::int64_t num_items_ = 0;
+};
+
+Status Group::check() {
+  if (targets_.empty() || targets_.size() > kMaxLinearTargets) {
+    return invalid_argument("linear: one to four matrices go together");
   }
-  return 4;
-}
-
-PackedKind packed_kind(const WeightView& weights) {
-  const bool has_min = !weights.min.empty();
-  switch (weights.type) {
-    case WeightType::kInt4:
-      return has_min ? PackedKind::kQ4Min : PackedKind::kQ4;
-    case WeightType::kInt8:
-      return has_min ? PackedKind::kQ8Min : PackedKind::kQ8;
-    case WeightType::kFloat16:
-      return PackedKind::kFloat16;
-    case WeightType::kBfloat16:
-      return PackedKind::kBfloat16;
-    case WeightType::kFloat32:
-      break;
+  const std::int64_t k = targets_[0].weights->k();
+  num_rows_ = static_cast<std::int64_t>(rows_.x.size()) / k;
+  if (num_rows_ * k != static_cast<std::int64_t>(rows_.x.size()) ||
+      (!rows_.norm.empty() && rows_.norm.size() != to_size(k))) {
+    return invalid_argument("linear: x must be [rows, K] and y [rows, N]");
   }
-  return PackedKind::kFloat32;
+  const LinearTarget* quantized = nullptr;
+  for (const LinearTarget& target : targets_) {
+    const std::int64_t n = target.weights->n() / (target.gate != nullptr ? 2 : 1);
+    if (target.weights->k() != k || num_rows_ > std::numeric_limits<std::int64_t>::max() / n ||
+        num_rows_ * n != static_cast<std::int64_t>(target.y.size()) ||
+        (!target.residual.empty() && target.residual.size() != target.y.size())) {
+      return invalid_argument("linear: x must be [rows, K] and y [rows, N]");
+    }
+    if (target.gate != nullptr && (!can_gate(*target.weights) || !target.residual.empty())) {
+      return invalid_argument("linear: these outputs cannot be gated");
+    }
+    if (!target.weights->is_quantized()) continue;
+    if (quantized != nullptr && quantized->activation_bits != target.activation_bits) {
+      return invalid_argument("linear: one row is quantized in one way");
+    }
+    quantized = &target;
+  }
+  has_quantized_ = quantized != nullptr;
+  return ok_status();
 }
 
-Status check_size(const char* what, std::size_t have, std::int64_t want) {
-  if (have == static_cast<std::size_t>(want)) return ok_status();
-  return bad_model(std::string(what) + " has " + std::to_string(have) +
-                   " elements where K, N and bits make it " + std::to_string(want));
+// Decides who computes what, and where intermediate results lie.
+void Group::lay_out() {
+  const std::int64_t k = targets_[0].weights->k();
+  panels_ = divide_up(num_rows_, table_.panel_rows);
+  row_items_ = divide_up(panels_, kItemRows / table_.panel_rows);
+  columns_ = num_rows_ > kFewRows ? kManyRowsColumns : table_.tile_columns;
+  std::int64_t all_columns = 0;
+  std::size_t bytes = 0;
+  std::array<std::size_t, kMaxLinearTargets> wide_at = {};
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    const LinearTarget& target = targets_[i];
+    TargetWork& work = works_[i];
+    work.call.kind = target.weights->kind();
+    work.call.activation_bits = target.activation_bits;
+    work.call.k = k;
+    work.call.n = target.weights->n();
+    work.call.weights = target.weights->tiles();
+    work.call.tile_bytes = target.weights->tile_bytes();
+    work.call.bias = target.weights->bias();
+    work.call.x = rows_.x.data();
+    work.call.rows = num_rows_;
+    work.call.y = target.y.data();
+    work.tiles = target.weights->num_tiles() / (target.gate != nullptr ? 2 : 1);
+    work.groups = divide_up(work.tiles, columns_);
+    work.first_item = num_items_;
+    work.residual = target.residual.empty() ? nullptr : target.residual.data();
+    num_items_ += work.groups * row_items_;
+    all_columns += work.call.n;
+    if (target.gate == nullptr) continue;
+    wide_at[i] = bytes;
+    bytes += aligned_bytes(to_size(num_rows_ * work.call.n) * sizeof(float));
+  }
+  const std::size_t normed_at = bytes;
+  if (!rows_.norm.empty()) bytes += aligned_bytes(rows_.x.size_bytes());
+  const std::size_t panels_at = bytes;
+  const auto bits = static_cast<std::size_t>(targets_[0].activation_bits);
+  if (has_quantized_) {
+    bytes += to_size(panels_ * divide_up(k, kQuantBlock) * table_.panel_bytes[bits]);
+  }
+  std::byte* memory = context_.workspace.reserve(bytes);
+  norm_ = {.x = rows_.norm.empty() ? nullptr : rows_.x.data(),
+           .weight = rows_.norm.data(),
+           .y = reinterpret_cast<float*>(memory + normed_at),
+           .k = k,
+           .epsilon = rows_.epsilon};
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    TargetWork& work = works_[i];
+    if (norm_.x != nullptr) work.call.x = norm_.y;
+    if (has_quantized_) work.call.panels = reinterpret_cast<std::uint8_t*>(memory + panels_at);
+    if (work.call.kind <= PackedKind::kQ8Min) quantizing_ = work.call;
+    if (targets_[i].gate == nullptr) continue;
+    work.call.y = reinterpret_cast<float*>(memory + wide_at[i]);
+    const std::int64_t half = work.call.n / 2;
+    work.gate = {.kind = *targets_[i].gate,
+                 .gated = true,
+                 .x = work.call.y,
+                 .y = targets_[i].y.data(),
+                 .x_stride = work.call.n,
+                 .up_offset = half,
+                 .y_stride = half};
+  }
+  const bool small = num_rows_ * all_columns < kMinParallelWork / k;
+  executor_ = small ? &serial_ : &context_.executor;
 }
 
-// Moves the quants of one column's block to where the dot products want them: dword g of column c
-// at dword g * 16 + c. Columns past N stay zero.
-void pack_quants(const std::byte* from, std::int64_t bytes, std::int64_t column, std::byte* to) {
-  for (std::int64_t g = 0; g < bytes / 4; ++g) {
-    std::memcpy(to + (g * kColumnTile + column) * 4, from + g * 4, 4);
+void Group::prepare_panel(std::int64_t panel) {
+  if (norm_.x != nullptr) {
+    const std::int64_t begin = panel * table_.panel_rows;
+    table_.rms_norm(norm_, begin, std::min(begin + table_.panel_rows, num_rows_));
+  }
+  if (has_quantized_) table_.quantize_panel(quantizing_, panel);
+}
+
+void Group::prepare_rows() {
+  if (norm_.x == nullptr && !has_quantized_) return;
+  Executor& executor = panels_ == 1 ? static_cast<Executor&>(serial_) : *executor_;
+  for_each_item(executor, panels_, [&](std::int64_t panel, int) { prepare_panel(panel); });
+}
+
+// What is left to do with outputs that were just computed, while they are in the cache.
+void Group::finish(const TargetWork& work,
+                   std::pair<std::int64_t, std::int64_t> tiles,
+                   std::pair<std::int64_t, std::int64_t> row_range) const {
+  const std::int64_t begin = tiles.first * kColumnTile;
+  if (work.gate.x != nullptr) {
+    ActivationCall gate = work.gate;
+    gate.x += begin;
+    gate.y += begin;
+    gate.width = (tiles.second - tiles.first) * kColumnTile;
+    table_.activate(gate, row_range.first, row_range.second);
+  }
+  if (work.residual == nullptr) return;
+  const std::int64_t end = std::min(tiles.second * kColumnTile, work.call.n);
+  for (std::int64_t row = row_range.first; row < row_range.second; ++row) {
+    float* y = work.call.y + row * work.call.n;
+    const float* residual = work.residual + row * work.call.n;
+    for (std::int64_t i = begin; i < end; ++i) y[i] = residual[i] + y[i];
   }
 }
 
-void pack_quantized_column(const WeightView& weights, std::int64_t n, std::byte* tile) {
-  const std::int64_t blocks = divide_up(weights.k, kQuantBlock);
-  const std::int64_t bytes = unit_bytes(weights.type);
-  const std::int64_t scales_at = bytes * kColumnTile;
-  const std::int64_t column = n % kColumnTile;
-  const std::int64_t block_bytes = scales_at + kColumnTile * (weights.min.empty() ? 2 : 4);
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    std::byte* block = tile + b * block_bytes;
-    const std::int64_t index = n * blocks + b;
-    pack_quants(weights.weight.data() + index * bytes, bytes, column, block);
-    std::byte* scale = block + scales_at + column * 2;
-    std::memcpy(scale, &weights.scale[static_cast<std::size_t>(index)], 2);
-    if (weights.min.empty()) continue;
-    std::memcpy(scale + kColumnTile * 2, &weights.min[static_cast<std::size_t>(index)], 2);
+void Group::compute(std::int64_t item) const {
+  std::size_t index = targets_.size() - 1;
+  while (works_[index].first_item > item) --index;
+  const TargetWork& work = works_[index];
+  const std::int64_t local = item - work.first_item;
+  const std::int64_t item_panels = kItemRows / table_.panel_rows;
+  const std::int64_t tile = local / row_items_ * columns_;
+  const std::int64_t tile_end = std::min(tile + columns_, work.tiles);
+  const std::int64_t panel = local % row_items_ * item_panels;
+  const std::int64_t panel_end = std::min(panel + item_panels, panels_);
+  table_.linear(work.call, tile, tile_end, panel, panel_end);
+  if (work.gate.x != nullptr) {
+    table_.linear(work.call, work.tiles + tile, work.tiles + tile_end, panel, panel_end);
   }
+  finish(work,
+         {tile, tile_end},
+         {panel * table_.panel_rows, std::min(panel_end * table_.panel_rows, num_rows_)});
 }
 
-void pack_float_column(const WeightView& weights, std::int64_t n, std::byte* tile) {
-  const std::int64_t bytes = unit_bytes(weights.type);
-  const std::byte* from = weights.weight.data() + n * weights.k * bytes;
-  std::byte* to = tile + n % kColumnTile * bytes;
-  for (std::int64_t i = 0; i < weights.k; ++i) {
-    std::memcpy(to + i * kColumnTile * bytes, from + i * bytes, static_cast<std::size_t>(bytes));
-  }
+Status Group::run() {
+  QUIRE_TRY(check());
+  if (num_rows_ == 0) return ok_status();
+  lay_out();
+  prepare_rows();
+  for_each_item(*executor_, num_items_, [this](std::int64_t item, int) { compute(item); });
+  return ok_status();
 }
 
 }  // namespace
 
-Status check_weights(const WeightView& weights) {
-  if (weights.k < 1 || weights.n < 1 || weights.k > kMaxDimension || weights.n > kMaxDimension) {
-    return bad_model("K and N must be 1 to 2^28, not " + std::to_string(weights.k) + " and " +
-                     std::to_string(weights.n));
-  }
-  const bool quantized = is_quantized(weights.type);
-  const std::int64_t units =
-      weights.n * (quantized ? divide_up(weights.k, kQuantBlock) : weights.k);
-  QUIRE_TRY(
-      check_size("weight (in bytes)", weights.weight.size(), units * unit_bytes(weights.type)));
-  QUIRE_TRY(check_size("scale", weights.scale.size(), quantized ? units : 0));
-  if (quantized && weights.min.empty()) return ok_status();
-  return check_size("min", weights.min.size(), quantized ? units : 0);
-}
-
-Result<PackedLinear> PackedLinear::pack(const WeightView& weights, std::span<const float> bias) {
-  QUIRE_TRY(check_weights(weights));
-  if (!bias.empty()) QUIRE_TRY(check_size("bias", bias.size(), weights.n));
-  const std::int64_t tiles = divide_up(weights.n, kColumnTile);
-  const std::int64_t unit = unit_bytes(weights.type) * kColumnTile;
-  const bool quantized = is_quantized(weights.type);
-  PackedLinear packed;
-  packed.kind_ = packed_kind(weights);
-  packed.k_ = weights.k;
-  packed.n_ = weights.n;
-  packed.tile_bytes_ = quantized ? divide_up(weights.k, kQuantBlock) *
-                                       (unit + kColumnTile * (weights.min.empty() ? 2 : 4))
-                                 : weights.k * unit;
-  packed.weights_ = AlignedBuffer(static_cast<std::size_t>(tiles * packed.tile_bytes_));
-  // Columns past N in the last tile are computed and thrown away; zeros keep them harmless.
-  std::byte* last = packed.weights_.data() + (tiles - 1) * packed.tile_bytes_;
-  std::memset(last, 0, static_cast<std::size_t>(packed.tile_bytes_));
-  for (std::int64_t n = 0; n < weights.n; ++n) {
-    std::byte* tile = packed.weights_.data() + n / kColumnTile * packed.tile_bytes_;
-    if (quantized) {
-      pack_quantized_column(weights, n, tile);
-    } else {
-      pack_float_column(weights, n, tile);
-    }
-  }
-  if (!bias.empty()) {
-    packed.bias_ = AlignedBuffer(static_cast<std::size_t>(tiles * kColumnTile) * sizeof(float));
-    std::memset(packed.bias_.data(), 0, packed.bias_.size());
-    std::memcpy(packed.bias_.data(), bias.data(), bias.size_bytes());
-  }
-  return packed;
+Status linear_group(const KernelContext& context,
+                    const LinearRows& rows,
+                    std::span<const LinearTarget> targets) {
+  return Group(context, rows, targets).run();
 }
 
 Status linear(const KernelContext& context,
@@ -157,52 +242,8 @@ Status linear(const KernelContext& context,
               ActivationBits activation_bits,
               std::span<const float> x,
               std::span<float> y) {
-  const auto rows = static_cast<std::int64_t>(x.size()) / weights.k_;
-  if (rows * weights.k_ != static_cast<std::int64_t>(x.size()) ||
-      rows > std::numeric_limits<std::int64_t>::max() / weights.n_ ||
-      rows * weights.n_ != static_cast<std::int64_t>(y.size())) {
-    return invalid_argument("linear: x must be [rows, K] and y [rows, N]");
-  }
-  if (rows == 0) return ok_status();
-  const KernelTable& table = kernel_table(context.isa);
-  LinearCall call;
-  call.kind = weights.kind_;
-  call.activation_bits = activation_bits;
-  call.k = weights.k_;
-  call.n = weights.n_;
-  call.weights = reinterpret_cast<const std::uint8_t*>(weights.weights_.data());
-  call.tile_bytes = weights.tile_bytes_;
-  call.bias = reinterpret_cast<const float*>(weights.bias_.data());
-  call.x = x.data();
-  call.rows = rows;
-  call.y = y.data();
-  SerialExecutor serial;
-  const bool small = rows * weights.n_ < kMinParallelWork / weights.k_;
-  Executor& executor = small ? static_cast<Executor&>(serial) : context.executor;
-
-  const std::int64_t panels = divide_up(rows, table.panel_rows);
-  if (weights.kind_ <= PackedKind::kQ8Min) {
-    const std::int64_t blocks = divide_up(weights.k_, kQuantBlock);
-    const std::int64_t bytes =
-        panels * blocks * table.panel_bytes[static_cast<std::size_t>(activation_bits)];
-    call.panels =
-        reinterpret_cast<std::uint8_t*>(context.workspace.reserve(static_cast<std::size_t>(bytes)));
-    Executor& quantizer = panels == 1 ? static_cast<Executor&>(serial) : executor;
-    for_each_item(
-        quantizer, panels, [&](std::int64_t panel, int) { table.quantize_panel(call, panel); });
-  }
-  const std::int64_t tiles = divide_up(weights.n_, kColumnTile);
-  const std::int64_t columns = rows > kFewRows ? kManyRowsColumns : table.tile_columns;
-  const std::int64_t groups = divide_up(tiles, columns);
-  const std::int64_t item_panels = kItemRows / table.panel_rows;
-  const std::int64_t row_items = divide_up(panels, item_panels);
-  for_each_item(executor, groups * row_items, [&](std::int64_t item, int) {
-    const std::int64_t tile = item / row_items * columns;
-    const std::int64_t panel = item % row_items * item_panels;
-    table.linear(
-        call, tile, std::min(tile + columns, tiles), panel, std::min(panel + item_panels, panels));
-  });
-  return ok_status();
+  const LinearTarget target = {.weights = &weights, .activation_bits = activation_bits, .y = y};
+  return linear_group(context, {.x = x}, {&target, 1});
 }
 
 }  // namespace quire::kernels

@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "llm/package_parts.h"
 #include "package/model_package.h"
+#include "runner/graph/graph_runner.h"
 #include "runner/torch/plugin_loader.h"
 #ifdef QUIRE_WITH_ONNX
 #include "runner/onnx/open_runner.h"
@@ -73,9 +74,19 @@ Result<std::unique_ptr<ModelRunner>> open_onnx([[maybe_unused]] const ModelPacka
 
 Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
                                                  const EngineOptions& options) {
-  if (options.backend != "auto" && options.backend != "onnx" && options.backend != "torch") {
+  if (options.backend != "auto" && options.backend != "graph" && options.backend != "onnx" &&
+      options.backend != "torch") {
     return invalid_argument("--backend is \"" + options.backend.substr(0, 32) +
-                            "\", but must be auto, onnx or torch");
+                            "\", but must be auto, graph, onnx or torch");
+  }
+  const bool graph_serves = package.graph == "paged" && package.has_backend("onnx");
+  if (options.backend == "graph" && !graph_serves) {
+    return bad_model(
+        package.folder.string() +
+        " holds no paged ONNX graph, which the backend graph runs; use --backend auto");
+  }
+  if (options.backend == "graph" || (options.backend == "auto" && graph_serves)) {
+    return graph::open_graph_runner(package, options);
   }
   const bool onnx_serves = kHasOnnx && package.has_backend("onnx");
   const bool torch_asked = options.backend == "torch";

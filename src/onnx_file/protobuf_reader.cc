@@ -1,5 +1,6 @@
 #include "onnx_file/protobuf_reader.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -21,9 +22,9 @@ bool ProtobufReader::next(ProtobufField* field) {
     case kVarint:
       return read_varint(&field->value) || stop_damaged();
     case kFixed64:
-      return take(8, &field->bytes) || stop_damaged();
+      return take_fixed(8, field) || stop_damaged();
     case kFixed32:
-      return take(4, &field->bytes) || stop_damaged();
+      return take_fixed(4, field) || stop_damaged();
     case kBytes:
       field->is_bytes = true;
       return (read_varint(&length) && take(length, &field->bytes)) || stop_damaged();
@@ -47,6 +48,14 @@ bool ProtobufReader::take(std::uint64_t count, std::string_view* bytes) {
   if (count > rest_.size()) return false;
   *bytes = rest_.substr(0, count);
   rest_.remove_prefix(count);
+  return true;
+}
+
+bool ProtobufReader::take_fixed(std::uint64_t count, ProtobufField* field) {
+  if (!take(count, &field->bytes)) return false;
+  for (std::size_t i = count; i > 0; --i) {
+    field->value = field->value << 8U | static_cast<unsigned char>(field->bytes[i - 1]);
+  }
   return true;
 }
 

@@ -10,7 +10,7 @@ namespace quire::onnx {
 struct ProtobufField {
   std::uint32_t number = 0;
   bool is_bytes = false;
-  std::uint64_t value = 0;
+  std::uint64_t value = 0;  // of a varint, or the bits of a number of 4 or 8 bytes
   std::string_view bytes;
 };
 
@@ -29,6 +29,7 @@ class ProtobufReader {
  private:
   bool read_varint(std::uint64_t* value);
   bool take(std::uint64_t count, std::string_view* bytes);
+  bool take_fixed(std::uint64_t count, ProtobufField* field);
   bool stop_damaged();
 
   std::string_view rest_;

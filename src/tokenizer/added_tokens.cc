@@ -2,19 +2,33 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/role_names.h"
 #include "tokenizer/bpe_merger.h"
 #include "tokenizer/unicode_class.h"
 
 namespace quire {
 namespace {
 
-bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
-  return !classed_char_before(text, begin).is(kClassWord) &&
-         !classed_char_at(text, end).is(kClassWord);
+// Whether a found token touches no word character. To a control token untrusted neighbours are
+// none: what a message begins with must not take the marker before it away.
+bool stands_alone(const AddedToken& token,
+                  const TrustedText& text,
+                  ByteRange limits,
+                  ByteRange found) {
+  const std::string_view visible =
+      std::string_view(text.text).substr(limits.begin, limits.end - limits.begin);
+  const ClassedChar before = classed_char_before(visible, found.begin - limits.begin);
+  const ClassedChar after = classed_char_at(visible, found.end - limits.begin);
+  const auto is_word = [&](const ClassedChar& c, std::size_t at) {
+    if (!c.is(kClassWord)) return false;
+    return !token.is_control() || text.is_trusted(at, at + c.length);
+  };
+  return !is_word(before, found.begin - before.length) && !is_word(after, found.end);
 }
 
 std::size_t skip_spaces_back(std::string_view text, std::size_t at, std::size_t stop) {
@@ -34,37 +48,56 @@ std::size_t skip_spaces(std::string_view text, std::size_t at) {
   return at;
 }
 
+// Whether a place is the template's but for the name of a role in its middle: "<|" + role + "|>".
+bool is_marker_of_role(const TrustedText& text, std::size_t begin, std::size_t end) {
+  const auto gap = text.only_gap(begin, end);
+  if (!gap) return false;
+  const std::string_view name =
+      std::string_view(text.text).substr(gap->begin, gap->end - gap->begin);
+  return std::ranges::find(kRoleNames, name) != kRoleNames.end();
+}
+
 }  // namespace
 
-void AddedTokenFinder::add(const AddedToken& token, std::string_view content) {
-  starts_[static_cast<unsigned char>(content.front())] = true;
-  std::uint32_t node = 0;
-  for (const char c : content) {
-    const auto next = static_cast<std::uint32_t>(nodes_.size());
-    const auto [child, is_new] =
-        nodes_[node].children.try_emplace(static_cast<unsigned char>(c), next);
-    node = child->second;
-    if (is_new) nodes_.emplace_back();
+bool is_blank(std::string_view content) {
+  constexpr char32_t kMark = 0x2581;
+  for (std::size_t at = 0; at < content.size();) {
+    const ClassedChar c = classed_char_at(content, at);
+    if (!c.is(kClassSpace) && c.code_point != kMark) return false;
+    at += c.length;
   }
-  nodes_[node].token = static_cast<std::int32_t>(tokens_.size());
-  tokens_.push_back(token);
+  return true;
+}
+
+AddedTokenFinder::AddedTokenFinder(std::vector<std::pair<AddedToken, std::string>> tokens) {
+  std::vector<std::pair<std::string, std::size_t>> contents;
+  contents.reserve(tokens.size());
+  for (auto& [token, content] : tokens) {
+    blank_.push_back(is_blank(content));
+    contents.emplace_back(std::move(content), tokens_.size());
+    tokens_.push_back(std::move(token));
+  }
+  index_ = ContentIndex(std::move(contents));
+}
+
+bool AddedTokenFinder::counts(const AddedToken& token,
+                              const TrustedText& text,
+                              std::size_t begin,
+                              std::size_t end) const {
+  if (text.is_trusted(begin, end) || is_marker_of_role(text, begin, end)) return true;
+  if (token.is_control()) return false;
+  return blank_[static_cast<std::size_t>(&token - tokens_.data())] || text.is_untrusted(begin, end);
 }
 
 AddedTokenFinder::Match AddedTokenFinder::match_at(const TrustedText& text,
                                                    std::size_t at,
                                                    std::size_t end) const {
   Match longest;
-  std::uint32_t node = 0;
-  for (std::size_t place = at; place < end; ++place) {
-    const auto& children = nodes_[node].children;
-    const auto child = children.find(static_cast<unsigned char>(text.text[place]));
-    if (child == children.end()) break;
-    node = child->second;
-    if (nodes_[node].token < 0) continue;
-    const AddedToken& token = tokens_[static_cast<std::size_t>(nodes_[node].token)];
-    if (token.special && !text.is_trusted(at, place + 1)) continue;
-    longest = {&token, place + 1};
-  }
+  index_.visit_at(
+      std::string_view(text.text).substr(0, end), at, [&](std::size_t place, std::size_t length) {
+        const AddedToken& token = tokens_[place];
+        if (counts(token, text, at, at + length)) longest = {&token, at + length};
+      });
   return longest;
 }
 
@@ -75,8 +108,14 @@ std::vector<AddedTokenSegment> AddedTokenFinder::find(const TrustedText& text,
   const std::string_view visible = std::string_view(text.text).substr(0, end);
   std::size_t done = begin;  // all before it is in a segment
   std::size_t at = begin;
-  while (at < end && !tokens_.empty()) {
-    if (!starts_[static_cast<unsigned char>(visible[at])]) {
+  // Whitespace is gone through once, however many tokens want what is behind them.
+  ByteRange spaces;
+  const auto skip_spaces_once = [&](std::size_t from) {
+    if (from < spaces.begin || from > spaces.end) spaces = {from, skip_spaces(visible, from)};
+    return spaces.end;
+  };
+  while (at < end && !index_.empty()) {
+    if (!index_.may_begin(visible[at])) {
       ++at;
       continue;
     }
@@ -88,13 +127,13 @@ std::vector<AddedTokenSegment> AddedTokenFinder::find(const TrustedText& text,
     const std::size_t found_at = at;
     at = match.end;
     if (match.token->single_word &&
-        !stands_alone(visible.substr(begin), found_at - begin, match.end - begin)) {
+        !stands_alone(*match.token, text, {begin, end}, {found_at, match.end})) {
       continue;
     }
     std::size_t first = found_at;
     std::size_t last = match.end;
     if (match.token->lstrip) first = skip_spaces_back(visible, found_at, std::max(done, begin));
-    if (match.token->rstrip) last = skip_spaces(visible, match.end);
+    if (match.token->rstrip) last = skip_spaces_once(match.end);
     if (done < first) segments.push_back({kNoToken, done, first});
     segments.push_back({match.token->id, first, last});
     // A token that begins with whitespace may lie inside what an rstrip token before it took along;

@@ -31,44 +31,47 @@ TrustedText plain_text(std::string_view text, bool trusted) {
 BpeTokenizer::BpeTokenizer(BpeTokenizerSpec spec)
     : spec_(std::move(spec)),
       special_(spec_.tokens.size()),
+      control_(spec_.tokens.size()),
+      id_of_(spec_.tokens),
       pre_tokenizer_(spec_.pre_tokenizer),
       merger_(spec_.rules) {
-  std::unordered_map<TokenId, std::string> normalized_tokens;
+  std::vector<std::pair<AddedToken, std::string>> raw;
+  std::vector<std::pair<AddedToken, std::string>> normalized;
+  std::size_t num_bytes = 0;
+  for (const AddedToken& token : spec_.added_tokens) num_bytes += token.content.size();
+  TextWork work(num_bytes);
   for (const AddedToken& token : spec_.added_tokens) {
-    if (token.special) special_[static_cast<std::size_t>(token.id)] = true;
+    const auto place = static_cast<std::size_t>(token.id);
+    if (token.special) special_[place] = true;
+    if (token.is_control()) control_[place] = true;
     if (!token.normalized) {
-      raw_finder_.add(token, token.content);
+      raw.emplace_back(token, token.content);
       continue;
     }
     // A content that no regex can be applied to, or of which nothing is left, is never found.
-    const auto content = normalize(spec_.normalizer, plain_text(token.content, true));
+    const auto content = normalize(spec_.normalizer, plain_text(token.content, true), &work);
     if (!content || content->text.empty()) continue;
-    normalized_finder_.add(token, content->text);
-    normalized_tokens[token.id] = content->text;
+    normalized.emplace_back(token, content->text);
+    normalized_tokens_[token.id] = content->text;
   }
-  decoded_.reserve(spec_.tokens.size());
-  for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
-    const std::string& token = spec_.tokens[id];
-    if (!token.empty()) id_of_.emplace(token, static_cast<TokenId>(id));
-    // The reference decodes a token as it looked for it.
-    const auto normalized = normalized_tokens.find(static_cast<TokenId>(id));
-    decoded_.push_back(decode_token(
-        spec_.decoder, normalized == normalized_tokens.end() ? token : normalized->second));
-  }
+  raw_finder_ = AddedTokenFinder(std::move(raw));
+  normalized_finder_ = AddedTokenFinder(std::move(normalized));
   if (spec_.rules.by_characters && !spec_.ignore_merges) {
     cutter_ = MarkCutter::make(spec_.tokens, spec_.rules.merges);
   }
   if (!spec_.ignore_merges) return;
+  word_texts_.resize(spec_.tokens.size());
   for (std::size_t id = 0; id < spec_.tokens.size(); ++id) {
     const std::string& token = spec_.tokens[id];
     // A control token is never what a word of the text turns into.
-    if (special_[id] || token.empty()) continue;
+    if (control_[id] || token.empty()) continue;
     if (spec_.rules.by_characters) {
-      word_ids_.emplace(token, static_cast<TokenId>(id));
-    } else if (bytes_of_alphabet(token)) {
-      word_ids_.emplace(decoded_[id].bytes, static_cast<TokenId>(id));
+      word_texts_[id] = token;
+    } else if (auto bytes = bytes_of_alphabet(token)) {
+      word_texts_[id] = *std::move(bytes);
     }
   }
+  word_ids_ = TokenIndex(word_texts_);
 }
 
 Result<std::vector<TokenId>> BpeTokenizer::encode(std::string_view text) const {
@@ -94,6 +97,7 @@ Result<std::vector<TokenId>> BpeTokenizer::encode_text(const TrustedText& text) 
   if (invalid != std::string_view::npos) return not_utf8(invalid);
   std::vector<TokenId> ids;
   ids.reserve(text.text.size() / 3 + 1);
+  TextWork work(text.text.size());
   for (const AddedTokenSegment& segment : raw_finder_.find(text, 0, text.text.size())) {
     if (segment.id != kNoToken) {
       ids.push_back(segment.id);
@@ -101,15 +105,16 @@ Result<std::vector<TokenId>> BpeTokenizer::encode_text(const TrustedText& text) 
     }
     TrustedText piece = text.slice(segment.begin, segment.end);
     if (!spec_.normalizer.empty()) {
-      QUIRE_ASSIGN(piece, normalize(spec_.normalizer, std::move(piece)));
+      QUIRE_ASSIGN(piece, normalize(spec_.normalizer, std::move(piece), &work));
     }
-    QUIRE_TRY(encode_normalized(piece, segment.begin == 0, &ids));
+    QUIRE_TRY(encode_normalized(piece, segment.begin == 0, &work, &ids));
   }
   return ids;
 }
 
 Status BpeTokenizer::encode_normalized(const TrustedText& text,
                                        bool is_first,
+                                       TextWork* work,
                                        std::vector<TokenId>* ids) const {
   const std::string_view all = text.text;
   PieceList words;
@@ -122,9 +127,9 @@ Status BpeTokenizer::encode_normalized(const TrustedText& text,
     // somebody typed.
     const bool allow_unknown =
         spec_.rules.unknown != kNoToken &&
-        (!is_special(spec_.rules.unknown) || text.is_trusted(segment.begin, segment.end));
+        (!is_control(spec_.rules.unknown) || text.is_trusted(segment.begin, segment.end));
     const std::string_view part = all.substr(segment.begin, segment.end - segment.begin);
-    QUIRE_TRY(pre_tokenizer_.split(part, is_first && segment.begin == 0, &words));
+    QUIRE_TRY(pre_tokenizer_.split(part, is_first && segment.begin == 0, &words, work));
     encode_words(words, allow_unknown, ids);
   }
   return ok_status();
@@ -147,9 +152,8 @@ void BpeTokenizer::encode_word(std::string_view word,
                                bool allow_unknown,
                                std::vector<TokenId>* ids) const {
   if (spec_.ignore_merges) {
-    const auto found = word_ids_.find(word);
-    if (found != word_ids_.end()) {
-      ids->push_back(found->second);
+    if (const auto found = word_ids_.find(word)) {
+      ids->push_back(*found);
       return;
     }
   }
@@ -171,26 +175,35 @@ Result<std::string> BpeTokenizer::decode(std::span<const TokenId> ids, bool skip
   return text + decoder.flush();
 }
 
+// The reference decodes a token as it looked for it.
+DecodedToken BpeTokenizer::decoded(TokenId id) const {
+  const auto changed = normalized_tokens_.find(id);
+  return decode_token(spec_.decoder,
+                      changed == normalized_tokens_.end()
+                          ? spec_.tokens[static_cast<std::size_t>(id)]
+                          : changed->second);
+}
+
 std::string BpeTokenizer::token_bytes(TokenId id) const {
-  return has_token(id) ? decoded_[static_cast<std::size_t>(id)].bytes : std::string();
+  return has_token(id) ? decoded(id).bytes : std::string();
 }
 
 std::string BpeTokenizer::leading_token_bytes(TokenId id) const {
-  return has_token(id) ? decoded_[static_cast<std::size_t>(id)].leading_bytes : std::string();
+  return has_token(id) ? decoded(id).leading_bytes : std::string();
 }
 
-bool BpeTokenizer::is_byte_token(TokenId id) const {
-  return has_token(id) && decoded_[static_cast<std::size_t>(id)].is_byte;
-}
+bool BpeTokenizer::is_byte_token(TokenId id) const { return has_token(id) && decoded(id).is_byte; }
 
 bool BpeTokenizer::is_special(TokenId id) const {
   return has_token(id) && special_[static_cast<std::size_t>(id)];
 }
 
+bool BpeTokenizer::is_control(TokenId id) const {
+  return has_token(id) && control_[static_cast<std::size_t>(id)];
+}
+
 std::optional<TokenId> BpeTokenizer::id_of(std::string_view token) const {
-  const auto found = id_of_.find(token);
-  if (found == id_of_.end()) return std::nullopt;
-  return found->second;
+  return id_of_.find(token);
 }
 
 int BpeTokenizer::vocab_size() const { return static_cast<int>(spec_.tokens.size()); }

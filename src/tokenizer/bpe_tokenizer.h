@@ -17,6 +17,7 @@
 #include "tokenizer/mark_cutter.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/token_index.h"
 
 namespace quire {
 
@@ -50,21 +51,29 @@ class BpeTokenizer final : public Tokenizer {
   std::string leading_token_bytes(TokenId id) const override;
   bool is_byte_token(TokenId id) const override;
   bool is_special(TokenId id) const override;
+  bool is_control(TokenId id) const override;
   std::optional<TokenId> id_of(std::string_view token) const override;
   int vocab_size() const override;
 
  private:
   Result<std::vector<TokenId>> encode_text(const TrustedText& text) const;
-  Status encode_normalized(const TrustedText& text, bool is_first, std::vector<TokenId>* ids) const;
+  Status encode_normalized(const TrustedText& text,
+                           bool is_first,
+                           TextWork* work,
+                           std::vector<TokenId>* ids) const;
   void encode_words(const PieceList& words, bool allow_unknown, std::vector<TokenId>* ids) const;
   void encode_word(std::string_view word, bool allow_unknown, std::vector<TokenId>* ids) const;
   bool has_token(TokenId id) const;
+  DecodedToken decoded(TokenId id) const;
 
   BpeTokenizerSpec spec_;
-  std::vector<DecodedToken> decoded_;  // what each id adds to a text
   std::vector<bool> special_;
-  std::unordered_map<std::string_view, TokenId> id_of_;     // by the token's text
-  std::unordered_map<std::string_view, TokenId> word_ids_;  // by its bytes; for ignore_merges only
+  std::vector<bool> control_;
+  TokenIndex id_of_;                     // by the token's text
+  std::vector<std::string> word_texts_;  // what each id is as a word; for ignore_merges only
+  TokenIndex word_ids_;                  // by that
+  // Texts of tokens that are looked for in the normalized text, as they are there.
+  std::unordered_map<TokenId, std::string> normalized_tokens_;
   AddedTokenFinder raw_finder_;         // for tokens that are looked for before normalization
   AddedTokenFinder normalized_finder_;  // and after it
   PreTokenizer pre_tokenizer_;

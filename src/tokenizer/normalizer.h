@@ -6,6 +6,7 @@
 
 #include "quire/result.h"
 #include "tokenizer/regex.h"
+#include "tokenizer/text_work.h"
 #include "tokenizer/trusted_text.h"
 #include "tokenizer/unicode_form.h"
 
@@ -29,7 +30,10 @@ struct NormalizerStep {
 };
 
 // Applies the steps in order to well-formed UTF-8. What is made from text that is not trusted is
-// not trusted. Fails with kInvalidArgument where a regex gives up on the text.
-Result<TrustedText> normalize(const std::vector<NormalizerStep>& steps, TrustedText text);
+// not trusted. Fails with kInvalidArgument where a regex gives up on the text, or the text grows
+// beyond all measure.
+Result<TrustedText> normalize(const std::vector<NormalizerStep>& steps,
+                              TrustedText text,
+                              TextWork* work);
 
 }  // namespace quire

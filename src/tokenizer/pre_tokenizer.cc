@@ -56,8 +56,9 @@ std::size_t match_length(const SplitStep& step, std::string_view text, std::size
 
 Status find_regex_stretches(const SplitStep& step,
                             std::string_view text,
+                            TextWork* work,
                             std::vector<Stretch>* out) {
-  RegexSearch search(*step.regex, text);
+  RegexSearch search(*step.regex, text, work);
   std::size_t done = 0;
   while (true) {
     QUIRE_ASSIGN(const std::optional<ByteRange> match, search.next());
@@ -70,9 +71,12 @@ Status find_regex_stretches(const SplitStep& step,
   return ok_status();
 }
 
-Status find_stretches(const SplitStep& step, std::string_view text, std::vector<Stretch>* out) {
+Status find_stretches(const SplitStep& step,
+                      std::string_view text,
+                      TextWork* work,
+                      std::vector<Stretch>* out) {
   out->clear();
-  if (step.kind == SplitStep::Kind::kRegex) return find_regex_stretches(step, text, out);
+  if (step.kind == SplitStep::Kind::kRegex) return find_regex_stretches(step, text, work, out);
   std::size_t done = 0;
   std::size_t at = 0;
   while (at < text.size()) {
@@ -155,12 +159,12 @@ void apply_behavior(const SplitStep& step, std::vector<Stretch>* stretches) {
   }
 }
 
-Status split_all(const SplitStep& step, std::vector<std::string_view>* pieces) {
+Status split_all(const SplitStep& step, TextWork* work, std::vector<std::string_view>* pieces) {
   std::vector<std::string_view> next;
   next.reserve(pieces->size());
   std::vector<Stretch> stretches;
   for (const std::string_view piece : *pieces) {
-    QUIRE_TRY(find_stretches(step, piece, &stretches));
+    QUIRE_TRY(find_stretches(step, piece, work, &stretches));
     apply_behavior(step, &stretches);
     for (const Stretch& stretch : stretches) {
       if (stretch.end == stretch.begin) continue;
@@ -171,7 +175,7 @@ Status split_all(const SplitStep& step, std::vector<std::string_view>* pieces) {
   return ok_status();
 }
 
-Status apply_byte_level(const SplitStep& step, bool is_last, PieceList* list) {
+Status apply_byte_level(const SplitStep& step, bool is_last, TextWork* work, PieceList* list) {
   if (step.add_prefix_space) {
     for (std::string_view& piece : list->pieces) {
       if (piece.front() == ' ') continue;
@@ -182,7 +186,7 @@ Status apply_byte_level(const SplitStep& step, bool is_last, PieceList* list) {
   }
   if (step.split_by_gpt2) {
     const SplitStep gpt2{.kind = SplitStep::Kind::kPattern, .pattern = SplitPattern::kGpt2};
-    QUIRE_TRY(split_all(gpt2, &list->pieces));
+    QUIRE_TRY(split_all(gpt2, work, &list->pieces));
   }
   if (is_last) return ok_status();
   for (std::string_view& piece : list->pieces) {
@@ -191,7 +195,7 @@ Status apply_byte_level(const SplitStep& step, bool is_last, PieceList* list) {
   return ok_status();
 }
 
-Status apply_metaspace(const SplitStep& step, bool is_first, PieceList* list) {
+Status apply_metaspace(const SplitStep& step, bool is_first, TextWork* work, PieceList* list) {
   const std::string_view whole = list->pieces.empty() ? "" : list->pieces.front();
   for (std::string_view& piece : list->pieces) {
     std::string& marked = list->changed.emplace_back();
@@ -211,7 +215,7 @@ Status apply_metaspace(const SplitStep& step, bool is_first, PieceList* list) {
   if (!step.split) return ok_status();
   SplitStep marks = step;
   marks.behavior = SplitStep::Behavior::kMergedWithNext;
-  return split_all(marks, &list->pieces);
+  return split_all(marks, work, &list->pieces);
 }
 
 }  // namespace
@@ -221,7 +225,12 @@ bool PreTokenizerRules::is_byte_level() const {
       steps, [](const SplitStep& step) { return step.kind == SplitStep::Kind::kByteLevel; });
 }
 
-Status PreTokenizer::split(std::string_view text, bool is_first, PieceList* list) const {
+Status PreTokenizer::split(std::string_view text,
+                           bool is_first,
+                           PieceList* list,
+                           TextWork* work) const {
+  TextWork own_work(text.size());
+  if (work == nullptr) work = &own_work;
   list->pieces.clear();
   list->changed.clear();
   if (text.empty()) return ok_status();
@@ -230,12 +239,12 @@ Status PreTokenizer::split(std::string_view text, bool is_first, PieceList* list
   for (const SplitStep& step : rules_.steps) {
     if (step.kind == SplitStep::Kind::kByteLevel) {
       const bool is_last = &step == &rules_.steps.back();
-      QUIRE_TRY(apply_byte_level(step, is_last, list));
+      QUIRE_TRY(apply_byte_level(step, is_last, work, list));
       in_alphabet |= !is_last;
     } else if (step.kind == SplitStep::Kind::kMetaspace) {
-      QUIRE_TRY(apply_metaspace(step, is_first, list));
+      QUIRE_TRY(apply_metaspace(step, is_first, work, list));
     } else {
-      QUIRE_TRY(split_all(step, &list->pieces));
+      QUIRE_TRY(split_all(step, work, &list->pieces));
     }
   }
   if (!in_alphabet) return ok_status();

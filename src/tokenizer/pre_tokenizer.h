@@ -10,6 +10,7 @@
 #include "quire/status.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/split_pattern.h"
+#include "tokenizer/text_work.h"
 #include "tokenizer/trusted_text.h"
 
 namespace quire {
@@ -74,7 +75,11 @@ class PreTokenizer {
 
   // Replaces what is in `list` by the pieces of `text` (well-formed UTF-8), none of them empty.
   // `is_first`: nothing stands before the text. Fails with kInvalidArgument where a regex gives up.
-  Status split(std::string_view text, bool is_first, PieceList* list) const;
+  // Without `work` the text has its own.
+  Status split(std::string_view text,
+               bool is_first,
+               PieceList* list,
+               TextWork* work = nullptr) const;
 
  private:
   PreTokenizerRules rules_;

@@ -3,6 +3,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -19,9 +20,10 @@ namespace quire {
 namespace {
 
 constexpr std::size_t kMaxPatternBytes = 8192;
-// A match of a word takes some hundred steps; these bound what a hostile pair of pattern and text
-// can cost.
-constexpr std::uint32_t kMatchLimit = 1'000'000;
+// A match of a word takes some hundred steps. What takes more than the first of these is tried
+// again with the next and is charged to the text, which bounds what a hostile pair of pattern and
+// text can cost.
+constexpr std::array<std::uint32_t, 6> kMatchLimits = {1024, 4096, 16384, 65536, 262144, 1'000'000};
 constexpr std::uint32_t kDepthLimit = 10'000;
 constexpr std::uint32_t kHeapLimitKib = 65536;
 
@@ -118,6 +120,19 @@ std::optional<std::string> with_plain_classes(std::string_view pattern) {
   return plain;
 }
 
+// Whether a pattern has \K, by which a match may begin behind its own end.
+bool sets_begin(std::string_view pattern) {
+  for (std::size_t i = 0; i + 1 < pattern.size(); ++i) {
+    if (pattern[i] != '\\') continue;
+    if (pattern[i + 1] == 'K') return true;
+    if (pattern[i + 1] == 'Q') {  // up to \E nothing means anything
+      i = std::min(pattern.find("\\E", i), pattern.size());
+    }
+    ++i;
+  }
+  return false;
+}
+
 // Blocks of letters that are newer than PCRE2's Unicode and not than the reference's, and an older
 // letter like them, also of four bytes.
 struct NewerLetters {
@@ -149,7 +164,7 @@ std::string with_known_letters(std::string_view text) {
 
 struct Regex::Code {
   CodePointer code;
-  ContextPointer context;
+  std::array<ContextPointer, kMatchLimits.size()> contexts;  // one for each limit
 };
 
 struct RegexSearch::State {
@@ -164,6 +179,10 @@ Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes) return bad_model("a regular expression is too long");
   const std::optional<std::string> plain = with_plain_classes(pattern);
   if (!plain) return bad_model("the regular expression " + quoted() + " is not supported");
+  if (sets_begin(*plain)) {
+    return bad_model("the regular expression " + quoted() +
+                     " is not supported: \\K sets where a match begins");
+  }
   int error = 0;
   PCRE2_SIZE offset = 0;
   constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
@@ -182,16 +201,21 @@ Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
   }
   // Where it is not to be had, matching is slower and no different.
   pcre2_jit_compile(code->code.get(), PCRE2_JIT_COMPLETE);
-  code->context.reset(pcre2_match_context_create(nullptr));
-  QUIRE_CHECK(code->context != nullptr, "memory for a match context");
-  pcre2_set_match_limit(code->context.get(), kMatchLimit);
-  pcre2_set_depth_limit(code->context.get(), kDepthLimit);
-  pcre2_set_heap_limit(code->context.get(), kHeapLimitKib);
+  for (std::size_t i = 0; i < kMatchLimits.size(); ++i) {
+    ContextPointer& context = code->contexts[i];
+    context.reset(pcre2_match_context_create(nullptr));
+    QUIRE_CHECK(context != nullptr, "memory for a match context");
+    pcre2_set_match_limit(context.get(), kMatchLimits[i]);
+    pcre2_set_depth_limit(context.get(), kDepthLimit);
+    pcre2_set_heap_limit(context.get(), kHeapLimitKib);
+  }
   return std::shared_ptr<const Regex>(std::make_shared<Regex>(std::move(code)));
 }
 
-RegexSearch::RegexSearch(const Regex& regex, std::string_view text)
+RegexSearch::RegexSearch(const Regex& regex, std::string_view text, TextWork* work)
     : regex_(regex),
+      own_work_(text.size()),
+      work_(work == nullptr ? &own_work_ : work),
       stand_in_(with_known_letters(text)),
       text_(stand_in_.empty() ? text : std::string_view(stand_in_)),
       state_(std::make_unique<State>()) {
@@ -201,19 +225,28 @@ RegexSearch::RegexSearch(const Regex& regex, std::string_view text)
 
 RegexSearch::~RegexSearch() = default;
 
+int RegexSearch::match() {
+  const auto run = [this](std::size_t limit, std::uint32_t options) {
+    return pcre2_match(regex_.code_->code.get(),
+                       bytes_of(text_),
+                       text_.size(),
+                       at_,
+                       PCRE2_NO_UTF_CHECK | options,
+                       state_->match.get(),
+                       regex_.code_->contexts[limit].get());
+  };
+  int result = PCRE2_ERROR_MATCHLIMIT;
+  for (std::size_t i = 0; i < kMatchLimits.size() && result == PCRE2_ERROR_MATCHLIMIT; ++i) {
+    if (i > 0 && !work_->take_regex_steps(kMatchLimits[i])) break;
+    result = run(i, 0);
+    if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = run(i, PCRE2_NO_JIT);
+  }
+  return result;
+}
+
 Result<std::optional<ByteRange>> RegexSearch::next() {
   while (at_ <= text_.size()) {
-    const auto run = [this](std::uint32_t options) {
-      return pcre2_match(regex_.code_->code.get(),
-                         bytes_of(text_),
-                         text_.size(),
-                         at_,
-                         PCRE2_NO_UTF_CHECK | options,
-                         state_->match.get(),
-                         regex_.code_->context.get());
-    };
-    int result = run(0);
-    if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = run(PCRE2_NO_JIT);
+    const int result = match();
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {
       return invalid_argument(
@@ -221,6 +254,9 @@ Result<std::optional<ByteRange>> RegexSearch::next() {
     }
     const PCRE2_SIZE* place = pcre2_get_ovector_pointer(state_->match.get());
     const ByteRange match{place[0], place[1]};
+    if (match.begin < at_ || match.end < match.begin) {
+      return invalid_argument("the tokenizer's regular expression makes no progress on this text");
+    }
     if (match.begin == match.end && last_end_ == match.end) {
       const std::size_t length = classed_char_at(text_, match.end).length;
       at_ = match.end + (length == 0 ? 1 : length);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "quire/result.h"
+#include "tokenizer/text_work.h"
 #include "tokenizer/trusted_text.h"
 
 namespace quire {
@@ -31,10 +32,12 @@ class Regex {
 };
 
 // Finds the matches of a regex in a text of well-formed UTF-8, left to right, none inside another;
-// an empty one only where no match has just ended. The regex and the text must outlive it.
+// an empty one only where no match has just ended. The regex, the text and the work must outlive
+// it.
 class RegexSearch {
  public:
-  RegexSearch(const Regex& regex, std::string_view text);
+  // Without `work` the text has its own.
+  RegexSearch(const Regex& regex, std::string_view text, TextWork* work = nullptr);
   RegexSearch(const RegexSearch&) = delete;
   RegexSearch& operator=(const RegexSearch&) = delete;
   ~RegexSearch();
@@ -44,8 +47,13 @@ class RegexSearch {
   Result<std::optional<ByteRange>> next();
 
  private:
+  // What the library answers at at_, with more and more steps until those of the text are used up.
+  int match();
+
   struct State;
   const Regex& regex_;
+  TextWork own_work_;
+  TextWork* work_;
   std::string stand_in_;  // of the text, where that has characters PCRE2 does not know
   std::string_view text_;
   std::unique_ptr<State> state_;

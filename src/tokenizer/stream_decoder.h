@@ -14,8 +14,10 @@ namespace quire {
 // ids. One sequence each; not thread-safe. The tokenizer must outlive it.
 class StreamDecoder {
  public:
-  StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
-      : tokenizer_(&tokenizer), skip_special_(skip_special) {}
+  // With `continues` other text precedes, so that the first token keeps the leading space that a
+  // vocabulary may drop at the beginning of a text.
+  StreamDecoder(const Tokenizer& tokenizer, bool skip_special, bool continues = false)
+      : tokenizer_(&tokenizer), skip_special_(skip_special), is_first_(!continues) {}
 
   // The text that is certain now that `id` has come. Fails, and stays as it was, on an id that
   // decode() would refuse.
@@ -26,11 +28,11 @@ class StreamDecoder {
   std::string flush();
 
  private:
-  const Tokenizer* tokenizer_;
-  bool skip_special_;
   std::string end_run();
 
-  bool is_first_ = true;
+  const Tokenizer* tokenizer_;
+  bool skip_special_;
+  bool is_first_;
   std::string held_back_;  // at most three bytes: the start of one character
   // Tokens that are bytes, up to now; what they are is known when the run ends.
   std::string run_;

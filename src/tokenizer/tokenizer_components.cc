@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer_components.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "tokenizer/json_fields.h"
 
 namespace quire {
@@ -128,7 +130,9 @@ Result<SplitStep> read_byte_level(const Json& json, std::string_view part) {
 Result<SplitStep> read_metaspace(const Json& json, std::string_view part) {
   SplitStep step{.kind = SplitStep::Kind::kMetaspace};
   QUIRE_ASSIGN(step.literal, string_field(json, "replacement", part));
-  if (step.literal.empty()) return bad_model(std::string(part) + ": \"replacement\" is empty");
+  if (step.literal.empty() || decode_utf8(step.literal, 0).length != step.literal.size()) {
+    return bad_model(std::string(part) + ": \"replacement\" must be one character");
+  }
   QUIRE_ASSIGN(step.split, bool_field(json, "split", true, part));
   QUIRE_ASSIGN(const bool prefix, bool_field(json, "add_prefix_space", true, part));
   using Prefix = SplitStep::Prefix;
@@ -296,6 +300,21 @@ Status read_decoder_step(const Json& json,
   return not_supported("the decoder", type);
 }
 
+// Replacements that make tokens longer and longer would fill the memory when they are applied to a
+// whole vocabulary.
+Status check_growth(const DecodeRules& rules) {
+  constexpr std::size_t kMost = 4;
+  std::size_t factor = 1;
+  for (const auto& [from, to] : rules.replacements) {
+    factor *= std::max<std::size_t>(1, (to.size() + from.size() - 1) / from.size());
+    if (factor > kMost) {
+      return bad_model("decoder: its replacements make tokens more than " + std::to_string(kMost) +
+                       " times as long, which is not supported");
+    }
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 Status read_normalizer(const Json* json, BpeTokenizerSpec* spec) {
@@ -358,7 +377,7 @@ Status read_decoder(const Json* json, DecodeRules* rules) {
       QUIRE_TRY(read_decoder_step(*part, type, is_fused, rules));
     }
   }
-  return ok_status();
+  return check_growth(*rules);
 }
 
 }  // namespace quire

@@ -1,14 +1,16 @@
 #include "tokenizer/tokenizer_json.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -18,13 +20,20 @@
 #include "tokenizer/bpe_tokenizer.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/json_fields.h"
+#include "tokenizer/model_text.h"
+#include "tokenizer/token_index.h"
 #include "tokenizer/tokenizer_components.h"
 
 namespace quire {
 namespace {
 
 using Json = nlohmann::json;
-using TokenIds = std::unordered_map<std::string_view, TokenId>;
+
+// The long parts of the model, where they were read as text and not as a tree.
+struct LongParts {
+  std::vector<std::string> tokens;  // by id
+  std::string_view merges;
+};
 
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{64} << 20U;
 constexpr std::size_t kMaxTokenBytes = 4096;
@@ -92,16 +101,11 @@ Status read_added_tokens(const Json* json, BpeTokenizerSpec* spec) {
   return ok_status();
 }
 
-Result<TokenIds> ids_by_text(const std::vector<std::string>& tokens) {
-  TokenIds ids;
-  ids.reserve(tokens.size());
-  for (std::size_t id = 0; id < tokens.size(); ++id) {
-    if (tokens[id].empty()) continue;
-    const auto [other, is_new] = ids.emplace(tokens[id], static_cast<TokenId>(id));
-    if (!is_new) {
-      return bad_model("the ids " + std::to_string(other->second) + " and " + std::to_string(id) +
-                       " stand for the same token");
-    }
+Result<TokenIndex> ids_by_text(const std::vector<std::string>& tokens) {
+  TokenIndex ids(tokens);
+  if (const auto& same = ids.duplicate()) {
+    return bad_model("the ids " + std::to_string(same->first) + " and " +
+                     std::to_string(same->second) + " stand for the same token");
   }
   return ids;
 }
@@ -121,34 +125,75 @@ Result<std::pair<std::string_view, std::string_view>> merge_sides(const Json& js
   return bad_model("an entry is neither \"a b\" nor [\"a\", \"b\"]");
 }
 
-Result<BpeMerge> read_merge(const Json& json, const TokenIds& ids) {
-  QUIRE_ASSIGN(const auto sides, merge_sides(json));
-  const auto left = ids.find(sides.first);
-  const auto right = ids.find(sides.second);
-  const auto merged = ids.find(std::string(sides.first) + std::string(sides.second));
-  if (left == ids.end() || right == ids.end() || merged == ids.end()) {
-    return bad_model("a merge uses or makes a token that is not in the vocabulary");
+// Reads merges into the rules, in the order of their ranks.
+class MergeList {
+ public:
+  MergeList(const TokenIndex& ids, const std::vector<bool>& control, BpeRules* rules)
+      : ids_(ids), control_(control), rules_(rules) {}
+
+  // Takes a merge; false where it or one before it has a side, or makes something, that is not in
+  // the vocabulary. Merges are looked up some at a time.
+  bool add(std::string_view left, std::string_view right) {
+    texts_[3 * size_].assign(left);
+    texts_[3 * size_ + 1].assign(right);
+    std::string& merged = texts_[3 * size_ + 2];
+    merged.assign(left);
+    merged += right;
+    return ++size_ < kBlock || finish();
   }
-  return BpeMerge{left->second, right->second, merged->second};
+
+  // Looks up what is left.
+  bool finish() {
+    std::array<std::string_view, 3 * kBlock> texts = {};
+    std::array<TokenId, 3 * kBlock> ids = {};
+    const std::size_t count = 3 * std::exchange(size_, 0);
+    std::copy(texts_.begin(), texts_.begin() + static_cast<std::ptrdiff_t>(count), texts.begin());
+    ids_.find_all(std::span(texts).first(count), std::span(ids).first(count));
+    for (std::size_t i = 0; i < count; i += 3) {
+      const BpeMerge merge{ids[i], ids[i + 1], ids[i + 2]};
+      if (merge.left == kNoToken || merge.right == kNoToken || merge.merged == kNoToken) {
+        return false;
+      }
+      // Text must not grow into a control token, even when the file has merges for it.
+      if (!control_[static_cast<std::size_t>(merge.merged)]) rules_->merges.push_back(merge);
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 32;
+
+  const TokenIndex& ids_;
+  const std::vector<bool>& control_;
+  BpeRules* rules_;
+  std::array<std::string, 3 * kBlock> texts_;  // of each merge left, right and both
+  std::size_t size_ = 0;
+};
+
+Status read_merges_text(std::string_view text, MergeList* list) {
+  MergeTextReader reader(text);
+  bool is_known = true;
+  while (is_known) {
+    const auto sides = reader.next();
+    if (!sides) break;
+    is_known = list->add(sides->first, sides->second);
+  }
+  if (!is_known || !list->finish()) return bad_model("a merge has unknown tokens");
+  return reader.is_whole() ? ok_status() : bad_model("the merges are no array of pairs");
 }
 
-Status read_merges(const Json& model,
-                   const TokenIds& ids,
-                   const std::vector<bool>& special,
-                   BpeTokenizerSpec* spec) {
+Status read_merges(const Json& model, MergeList* list) {
   const Json* merges = find_field(model, "merges");
   if (merges == nullptr || !merges->is_array()) {
     return bad_model("model: \"merges\" must be an array");
   }
-  spec->rules.merges.reserve(merges->size());
   std::size_t rank = 0;
   for (const Json& entry : *merges) {
-    const Result<BpeMerge> merge = read_merge(entry, ids);
-    if (!merge) return merge.error().with_context("merges[" + std::to_string(rank) + "]");
-    // Text must not grow into a control token, even when the file has merges for it.
-    const bool makes_special = special[static_cast<std::size_t>(merge->merged)];
-    if (!makes_special) spec->rules.merges.push_back(*merge);
-    ++rank;
+    const std::string where = "merges[" + std::to_string(rank++) + "]";
+    const auto sides = merge_sides(entry);
+    if (!sides) return sides.error().with_context(where);
+    if (list->add(sides->first, sides->second) && list->finish()) continue;
+    return bad_model(where + ": a merge uses or makes a token that is not in the vocabulary");
   }
   return ok_status();
 }
@@ -160,12 +205,12 @@ std::string byte_token(std::size_t byte, bool by_characters) {
   return std::string("<0x") + kHex[byte / 16] + kHex[byte % 16] + ">";
 }
 
-Status read_bytes(const TokenIds& ids, const std::vector<bool>& special, BpeRules* rules) {
+Status read_bytes(const TokenIndex& ids, const std::vector<bool>& control, BpeRules* rules) {
   for (std::size_t byte = 0; byte < rules->token_of_byte.size(); ++byte) {
     const auto found = ids.find(byte_token(byte, rules->by_characters));
-    rules->token_of_byte[byte] = found == ids.end() ? kNoToken : found->second;
-    if (found != ids.end() && special[static_cast<std::size_t>(found->second)]) {
-      return bad_model("the special token " + std::to_string(found->second) +
+    rules->token_of_byte[byte] = found.value_or(kNoToken);
+    if (found && control[static_cast<std::size_t>(*found)]) {
+      return bad_model("the control token " + std::to_string(*found) +
                        " is a single byte, so any text could spell it");
     }
   }
@@ -173,11 +218,14 @@ Status read_bytes(const TokenIds& ids, const std::vector<bool>& special, BpeRule
 }
 
 // Tokens of one character; a control token is none that a text could be spelled with.
-void read_characters(const TokenIds& ids, const std::vector<bool>& special, BpeRules* rules) {
-  for (const auto& [text, id] : ids) {
-    const DecodedCodePoint first = decode_utf8(text, 0);
-    if (first.length != text.size() || special[static_cast<std::size_t>(id)]) continue;
-    rules->token_of_character.emplace(first.code_point, id);
+void read_characters(const std::vector<std::string>& tokens,
+                     const std::vector<bool>& control,
+                     BpeRules* rules) {
+  for (std::size_t id = 0; id < tokens.size(); ++id) {
+    if (tokens[id].empty() || tokens[id].size() > 4 || control[id]) continue;
+    const DecodedCodePoint first = decode_utf8(tokens[id], 0);
+    if (first.length != tokens[id].size()) continue;
+    rules->token_of_character.emplace(first.code_point, static_cast<TokenId>(id));
   }
 }
 
@@ -202,53 +250,65 @@ Status check_model_options(const Json& model) {
   return ok_status();
 }
 
-Status read_unknown(const Json& model, const TokenIds& ids, BpeRules* rules) {
+Status read_unknown(const Json& model, const TokenIndex& ids, BpeRules* rules) {
   QUIRE_ASSIGN(rules->fuse_unknown, bool_field(model, "fuse_unk", false, "model"));
   if (find_field(model, "unk_token") == nullptr) return ok_status();
   QUIRE_ASSIGN(const std::string unknown, string_field(model, "unk_token", "model"));
   if (unknown.empty()) return ok_status();
   const auto found = ids.find(unknown);
-  if (found == ids.end()) return bad_model("model: \"unk_token\" is not in the vocabulary");
-  rules->unknown = found->second;
+  if (!found) return bad_model("model: \"unk_token\" is not in the vocabulary");
+  rules->unknown = *found;
   return ok_status();
 }
 
-Status read_model(const Json& model, const Json* added_tokens, BpeTokenizerSpec* spec) {
+Status read_model(const Json& model,
+                  const Json* added_tokens,
+                  const TokenizerOptions& options,
+                  LongParts* parts,
+                  BpeTokenizerSpec* spec) {
   QUIRE_TRY(check_object(model, "model"));
   QUIRE_TRY(check_model_options(model));
   QUIRE_ASSIGN(spec->ignore_merges, bool_field(model, "ignore_merges", false, "model"));
-  QUIRE_TRY(read_vocab(model, spec));
+  if (parts != nullptr) {
+    spec->tokens = std::move(parts->tokens);
+  } else {
+    QUIRE_TRY(read_vocab(model, spec));
+  }
   QUIRE_TRY(read_added_tokens(added_tokens, spec));
-  QUIRE_ASSIGN(const TokenIds ids, ids_by_text(spec->tokens));
-  std::vector<bool> special(spec->tokens.size());
+  QUIRE_ASSIGN(const TokenIndex ids, ids_by_text(spec->tokens));
+  mark_control_tokens(options, &spec->added_tokens);
+  std::vector<bool> control(spec->tokens.size());
   for (const AddedToken& token : spec->added_tokens) {
-    if (token.special) special[static_cast<std::size_t>(token.id)] = true;
+    if (token.is_control()) control[static_cast<std::size_t>(token.id)] = true;
   }
   QUIRE_TRY(read_unknown(model, ids, &spec->rules));
   QUIRE_ASSIGN(const bool byte_fallback, bool_field(model, "byte_fallback", false, "model"));
   spec->rules.token_of_byte.fill(kNoToken);
-  if (spec->rules.by_characters) read_characters(ids, special, &spec->rules);
+  if (spec->rules.by_characters) read_characters(spec->tokens, control, &spec->rules);
   if (!spec->rules.by_characters || byte_fallback) {
-    QUIRE_TRY(read_bytes(ids, special, &spec->rules));
+    QUIRE_TRY(read_bytes(ids, control, &spec->rules));
   }
   const bool has_all_bytes =
       std::ranges::find(spec->rules.token_of_byte, kNoToken) == spec->rules.token_of_byte.end();
   if (!spec->rules.by_characters && byte_fallback && !has_all_bytes) {
     return bad_model("model: \"byte_fallback\" beside ByteLevel is not supported");
   }
-  return read_merges(model, ids, special, spec);
+  MergeList merges(ids, control, &spec->rules);
+  return parts != nullptr ? read_merges_text(parts->merges, &merges) : read_merges(model, &merges);
 }
 
 // The file's "truncation" and "padding" are left alone on purpose: they are habits of the program
 // that wrote the file, and the reference's users reset them too.
-Result<BpeTokenizerSpec> read_spec(const Json& json) {
+Result<BpeTokenizerSpec> read_spec(const Json& json,
+                                   const TokenizerOptions& options,
+                                   LongParts* parts) {
   QUIRE_TRY(check_object(json, "the document"));
   const Json* model = find_field(json, "model");
   if (model == nullptr) return bad_model("there is no \"model\"");
   BpeTokenizerSpec spec;
   QUIRE_TRY(read_pre_tokenizer(find_field(json, "pre_tokenizer"), &spec.pre_tokenizer));
   spec.rules.by_characters = !spec.pre_tokenizer.is_byte_level();
-  QUIRE_TRY(read_model(*model, find_field(json, "added_tokens"), &spec));
+  QUIRE_TRY(read_model(*model, find_field(json, "added_tokens"), options, parts, &spec));
   QUIRE_TRY(read_normalizer(find_field(json, "normalizer"), &spec));
   QUIRE_TRY(read_post_processor(find_field(json, "post_processor"), &spec));
   QUIRE_TRY(read_decoder(find_field(json, "decoder"), &spec.decoder));
@@ -258,19 +318,40 @@ Result<BpeTokenizerSpec> read_spec(const Json& json) {
   return spec;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json) {
-  if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
-  QUIRE_ASSIGN(const Json document, parse_json(json, "the tokenizer"));
-  QUIRE_ASSIGN(BpeTokenizerSpec spec, read_spec(document));
-  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(std::move(spec)));
+// The file with its long parts read as text; fails where that is not how to read it.
+Result<BpeTokenizerSpec> read_by_parts(std::string_view json, const TokenizerOptions& options) {
+  const Status unusual = bad_model("the file is to be read as a tree");
+  const std::optional<ModelText> cut = cut_model_text(json);
+  if (!cut) return unusual;
+  auto tokens = read_vocab_text(cut->vocab, kMaxTokenBytes, std::size_t{kMaxTokenId});
+  if (!tokens) return unusual;
+  LongParts parts{*std::move(tokens), cut->merges};
+  QUIRE_ASSIGN(const Json document, parse_json(cut->rest, "the tokenizer"));
+  return read_spec(document, options, &parts);
 }
 
-Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder) {
+Result<BpeTokenizerSpec> read_as_tree(std::string_view json, const TokenizerOptions& options) {
+  QUIRE_ASSIGN(const Json document, parse_json(json, "the tokenizer"));
+  return read_spec(document, options, nullptr);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json,
+                                                        const TokenizerOptions& options) {
+  if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
+  Result<BpeTokenizerSpec> spec = read_by_parts(json, options);
+  // What the fast way cannot read the other one can, or says why not.
+  if (!spec) spec = read_as_tree(json, options);
+  if (!spec) return spec.error();
+  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(*std::move(spec)));
+}
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder,
+                                                  const TokenizerOptions& options) {
   const std::filesystem::path path = folder / "tokenizer.json";
   QUIRE_ASSIGN(const std::string text, read_file(path, kMaxFileBytes));
-  auto tokenizer = parse_tokenizer_json(text);
+  auto tokenizer = parse_tokenizer_json(text, options);
   if (!tokenizer) return tokenizer.error().with_context(path.string());
   return tokenizer;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <optional>
 #include <string_view>
 
 namespace quire {
@@ -13,6 +14,21 @@ bool TrustedText::is_trusted(std::size_t begin, std::size_t end) const {
         return place < range.begin;
       });
   return after != trusted.begin() && end <= std::prev(after)->end;
+}
+
+bool TrustedText::is_untrusted(std::size_t begin, std::size_t end) const {
+  const auto range = std::partition_point(
+      trusted.begin(), trusted.end(), [begin](const ByteRange& r) { return r.end <= begin; });
+  return range == trusted.end() || range->begin >= end;
+}
+
+std::optional<ByteRange> TrustedText::only_gap(std::size_t begin, std::size_t end) const {
+  const auto before = std::partition_point(
+      trusted.begin(), trusted.end(), [begin](const ByteRange& r) { return r.end <= begin; });
+  if (before == trusted.end() || before->begin > begin) return std::nullopt;
+  const auto after = std::next(before);
+  if (after == trusted.end() || after->begin >= end || after->end < end) return std::nullopt;
+  return ByteRange{before->end, after->begin};
 }
 
 TrustedText TrustedText::slice(std::size_t begin, std::size_t end) const {

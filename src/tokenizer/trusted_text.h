@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,10 @@ struct TrustedText {
 
   // Whether [begin, end) lies inside one trusted range.
   [[nodiscard]] bool is_trusted(std::size_t begin, std::size_t end) const;
+  // Whether no byte of [begin, end) is trusted.
+  [[nodiscard]] bool is_untrusted(std::size_t begin, std::size_t end) const;
+  // The untrusted bytes in the middle of [begin, end), when all before and after them is trusted.
+  [[nodiscard]] std::optional<ByteRange> only_gap(std::size_t begin, std::size_t end) const;
   // The part [begin, end) by itself.
   [[nodiscard]] TrustedText slice(std::size_t begin, std::size_t end) const;
   // Appends a piece; a trusted one joins a trusted one before it.

@@ -131,6 +131,83 @@ std::string normalize_piece(std::string_view text, UnicodeForm form) {
   return out;
 }
 
+// Whether `first`, the beginning of what stands after `before` (both in decomposed form), combines
+// with it or is put in order with its marks.
+bool joins(const std::vector<utf8proc_int32_t>& before, utf8proc_int32_t first, bool composes) {
+  if (combining_class(first) != 0) return true;
+  constexpr utf8proc_int32_t kFirstThatCombines = 0x9BE;  // of those that are no marks
+  if (!composes || first < kFirstThatCombines || is_opaque(static_cast<char32_t>(first))) {
+    return false;
+  }
+  std::vector<utf8proc_int32_t> both = before;
+  sort_marks(&both);
+  std::vector<utf8proc_int32_t> one = both;  // composing works in place
+  std::string alone;
+  append_composed(one, &alone);
+  append_plain(std::span(&first, 1), &alone);
+  both.push_back(first);
+  std::string together;
+  append_composed(both, &together);
+  return alone != together;
+}
+
+// Where the characters end that begin at text[at] and that no character behind them changes.
+std::size_t end_of_group(std::string_view text, std::size_t at, UnicodeForm form) {
+  const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
+  const bool composes = form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc;
+  std::vector<utf8proc_int32_t> group;
+  while (at < text.size()) {
+    const DecodedCodePoint decoded = decode_utf8(text, at);
+    std::vector<utf8proc_int32_t> parts;
+    append_decomposed(decoded.code_point, compatible, &parts);
+    // Marks are put in order whatever comes before them, so only what is no mark asks for work.
+    if (!group.empty() && !joins(group, parts.front(), composes)) break;
+    group.insert(group.end(), parts.begin(), parts.end());
+    at += decoded.length;
+  }
+  return at;
+}
+
+// Appends the normal form of text[begin, end), which nothing outside of it changes. A character
+// that stays as it is keeps its own trust; one that is made of others is trusted if all of them
+// were.
+void append_normalized(const TrustedText& source,
+                       std::size_t begin,
+                       std::size_t end,
+                       UnicodeForm form,
+                       TrustedText* out) {
+  const std::string_view text = source.text;
+  const std::string whole = normalize_piece(text.substr(begin, end - begin), form);
+  if (whole == text.substr(begin, end - begin)) {
+    out->append_part(source, begin, end);
+    return;
+  }
+  const bool is_trusted = source.is_trusted(begin, end);
+  if (is_trusted || source.is_untrusted(begin, end)) {
+    out->append(whole, is_trusted);
+    return;
+  }
+  while (begin < end) {
+    const std::size_t group_end = end_of_group(text.substr(0, end), begin, form);
+    const std::string_view group = text.substr(begin, group_end - begin);
+    const std::string normal = normalize_piece(group, form);
+    if (normal == group) {
+      out->append_part(source, begin, group_end);
+    } else {
+      out->append(normal, source.is_trusted(begin, group_end));
+    }
+    begin = group_end;
+  }
+}
+
+// Whether what follows text[end - 1] must not combine with it: a sign of the template's own, with
+// which markers end, and a mark of somebody else's.
+bool is_marker_end(const TrustedText& source, std::size_t end) {
+  constexpr std::string_view kCombining = "<=>";  // with U+0338
+  return kCombining.find(source.text[end - 1]) != std::string_view::npos &&
+         source.is_trusted(end - 1, end) && !source.is_trusted(end, end + 1);
+}
+
 }  // namespace
 
 TrustedText normalize_unicode(const TrustedText& source, UnicodeForm form) {
@@ -143,13 +220,13 @@ TrustedText normalize_unicode(const TrustedText& source, UnicodeForm form) {
   while (at < text.size()) {
     std::size_t end = at;
     while (end < text.size() && is_ascii(text[end])) ++end;
-    if (end < text.size() && end > at) --end;
+    const bool is_kept = end < text.size() && end > at && is_marker_end(source, end);
+    if (end < text.size() && end > at && !is_kept) --end;
     out.append_part(source, at, end);
     at = end;
-    if (end < text.size()) ++end;
+    if (end < text.size() && is_ascii(text[end])) ++end;
     while (end < text.size() && !is_ascii(text[end])) ++end;
-    if (end > at)
-      out.append(normalize_piece(text.substr(at, end - at), form), source.is_trusted(at, end));
+    if (end > at) append_normalized(source, at, end, form, &out);
     at = end;
   }
   return out;

@@ -196,7 +196,7 @@ TEST_P(RunnerContract, TheLastPositionOfTheContextIsAPosition) {
 }
 
 std::vector<std::pair<std::string, std::string>> runners() {
-  std::vector<std::pair<std::string, std::string>> list;
+  std::vector<std::pair<std::string, std::string>> list = {{"graph", "paged"}};
   for (const char* graph : {"paged", "explicit", "none"}) {
 #ifdef QUIRE_CONTRACT_ONNX
     list.emplace_back("onnx", graph);

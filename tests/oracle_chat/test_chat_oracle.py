@@ -11,6 +11,7 @@ from datetime import datetime
 import jinja2
 import pytest
 from conversations import CONVERSATIONS, OPTIONS
+from features import EXPRESSIONS, STATEMENTS, VALUES
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from templates import CONSTRUCTS, FAMILIES
@@ -108,6 +109,26 @@ def test_constructs_render_like_jinja(driver, template):
     compare(driver, template)
 
 
+def assert_like_jinja(driver, templates):
+    messages = CONVERSATIONS["one"]
+    options = {**OPTIONS["plain"], "now": NOW}
+    requests = [{"template": t, "messages": messages, "options": options} for t in templates]
+    wrong = []
+    for template, got in zip(templates, ask(driver, requests), strict=True):
+        want = reference(template, messages, options)
+        if isinstance(want, Exception) != ("error" in got) or got.get("text", want) != want:
+            wrong.append((template[template.rfind("%}{{") + 2 :], want, got.get("text", got)))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_expressions_give_what_jinja_gives(driver):
+    assert_like_jinja(driver, [VALUES + "{{ " + e + " }}" for e in EXPRESSIONS])
+
+
+def test_statements_print_what_jinja_prints(driver):
+    assert_like_jinja(driver, [VALUES + s for s in STATEMENTS])
+
+
 def test_the_default_models_own_template_renders_like_jinja(driver):
     import gguf
 
@@ -202,6 +223,46 @@ HOSTILE = {
     "map_of_maps": "{{ 'abc' | map(" + "'map', " * 3000 + "'upper') | list }}",
     "big": "x" * (256 * 1024 + 1),
     "many_arguments": "{{ range(" + "1," * 5000 + "1) }}",
+    "strip_long": "{{ ('a'*2000000).strip('b'*2000000~'a') }}" * 50,
+    "in_long": "{{ ('a'*2000000~'b') in ('a'*4000000) }}" * 50,
+    "replace_long": "{{ ('a'*4000000).replace('a'*2000000~'b','') }}" * 50,
+    "count_long": "{{ ('a'*4000000).count('a'*1000000~'b') }}" * 50,
+    "rfind_long": "{{ ('a'*4000000).rfind('b'~'a'*2000000) }}" * 50,
+    "rsplit_long": "{{ ('a'*4000000).rsplit('b'~'a'*2000000) }}" * 50,
+    "partition_long": "{% for i in range(99999) %}{% set a = ('a'*2000000~'b').rpartition('b'~'a'*9) %}{% endfor %}",
+    "batch_memory": "{% for i in range(2000) %}{% set a=[1]|batch(100000,'x') %}{% endfor %}",
+    "slice_memory": "{% for i in range(2000) %}{% set a=[1]|slice(100000,'x') %}{% endfor %}",
+    "tree": "{% macro tree(n) %}{{ nbos_token }}{% if n > 0 %}({{ tree(n - 1)}},{{ tree(n - 2) }}){% endif %}{% endmacro %}{{ tree(48) }}",
+    "sort_long": "{% set t = 'a'*4000000 %}{{ ([t]*10000)|sort|length }}",
+    "unique_long": "{% set t = 'a'*4000000 %}{{ ([t~1, t~2]*1000)|unique|list|length }}",
+    "min_long": "{% set t = 'a'*4000000 %}{{ ([t]*10000)|min|length }}",
+    "groupby_long": "{% set t = 'a'*4000000 %}{{ ([{'a': t}]*10000)|groupby('a')|length }}",
+    "map_upper": "{% set t = 'a'*4000000 %}{{ ([t]*10000)|map('upper')|map('length')|sum }}",
+    "select_long": "{% set t = 'a'*4000000 %}{{ ([t]*10000)|select('upper')|list|length }}",
+    "equal_long": "{% set t = 'a'*4000000 %}{% set u = t ~ '' %}{% for i in range(99999) %}{% if t == u %}{% endif %}{% endfor %}",
+    "test_in": "{% set t = 'a'*4000000 %}{% for i in range(99999) %}{% if 'b' is in t %}{% endif %}{% endfor %}",
+    "words": "{% for i in range(99999) %}{{ ('a '*2000000)|wordcount }}{{ ('a '*2000000).split()|length }}{% endfor %}",
+    "lines": "{% for i in range(99999) %}{{ ('a\n'*2000000).splitlines()|length }}{% endfor %}",
+    "center": "{{ 'a'|center(10**15) }}",
+    "center_many": "{% for i in range(99999) %}{% set a = 'a'.center(4000000) %}{% endfor %}",
+    "format_width": "{{ '{:>9999999999}'.format(1) }}",
+    "format_many": "{% for i in range(99999) %}{% set a = '%4000000d' % 1 %}{% endfor %}",
+    "format_precision": "{{ '%.999999999f' % 1.5 }}",
+    "indent_long": "{{ ('a\n'*1000000)|indent('b'*1000000) }}",
+    "expandtabs": "{{ ('\t'*4000000).expandtabs(1000) }}",
+    "replace_empty": "{{ ('a'*2000000).replace('', 'b'*1000) }}",
+    "escape_many": "{% for i in range(99999) %}{% set a = ('<'*900000)|e %}{% endfor %}",
+    "names": "".join("{%% set v%d = 1 %%}" % i for i in range(12000)) + "{% for i in range(99999) %}{{ z }}{% endfor %}",
+    "long_keys": "{% set k = 'a'*100000 %}{% set d = {" + ",".join("k~'%03d': 1" % i for i in range(200)) + "} %}{% for i in range(99999) %}{% if d[k~'xyz'] %}{% endif %}{% endfor %}",
+    "recursion": "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+    "joiners": "{% for i in range(99999) %}{% set j = joiner('a'*100000) %}{{ j() }}{{ j() }}{% endfor %}",
+    "unpacking": "{{ dict(**dict(" + ",".join("a%d=1" % i for i in range(60)) + ")) }}{{ range(*range(99999)) }}",
+    "truncate": "{% for i in range(99999) %}{% set a = ('a '*2000000)|truncate(3999999) %}{% endfor %}",
+    "urlencode": "{% for i in range(99999) %}{% set a = ('/ '*600000)|urlencode %}{% endfor %}",
+    "striptags": "{% for i in range(99999) %}{{ ('<!--'*1000000)|striptags }}{% endfor %}",
+    "tojson_separators": "{{ (range(99999)|list)|tojson(separators=('a'*100000, 'b')) }}",
+    "sum_lists": "{% set t = [[1]*1000]*1000 %}{{ t|sum(start=[])|length }}",
+    "wide_power": "{{ 3 ** 10 ** 30 }}",
     "namespace_ring": "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
 }
 

@@ -1,7 +1,6 @@
 #include "runner/onnx/onnx_session.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <string>
@@ -10,11 +9,12 @@
 #include <vector>
 
 #include "onnx_file/onnx_inspect.h"
+#include "runner/onnx/onnx_library.h"
 
 namespace quire::onnx {
 namespace {
 
-// The last line of an ONNX Runtime message names the cause; what is before it is where in its
+// ONNX Runtime's messages name the cause in their first line; what follows says where in its
 // source.
 std::string first_line(const std::string& message) {
   return message.substr(0, std::min<std::size_t>(message.find('\n'), 500));
@@ -29,10 +29,6 @@ TensorInfo describe(std::string name, const Ort::TypeInfo& info) {
   return tensor;
 }
 
-// The runtime's wheel reports to its maker, and keeps a device id and a database in the user's home
-// for it, unless this variable says no when the first environment is made (docs/adr/0011).
-void forbid_telemetry() { setenv("ORT_DISABLE_TELEMETRY", "1", /*overwrite=*/1); }
-
 const TensorInfo* find(const std::vector<TensorInfo>& tensors, std::string_view name) {
   const auto found = std::ranges::find(tensors, name, &TensorInfo::name);
   return found == tensors.end() ? nullptr : &*found;
@@ -40,14 +36,8 @@ const TensorInfo* find(const std::vector<TensorInfo>& tensors, std::string_view 
 
 }  // namespace
 
-OnnxSession::OnnxSession()
-    : env_((forbid_telemetry(), OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL), "quire") {
+OnnxSession::OnnxSession() : env_(OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL, "quire") {
   env_.DisableTelemetryEvents();
-}
-
-int choose_num_threads(int requested) {
-  if (requested > 0) return requested;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 Ort::Value tensor_over(const void* data,
@@ -64,6 +54,7 @@ Result<std::unique_ptr<OnnxSession>> OnnxSession::open(const std::filesystem::pa
                                                        int num_threads,
                                                        QuireOps* ops) {
   QUIRE_TRY(inspect_onnx(model_file));
+  QUIRE_TRY(load_onnxruntime());
   try {
     std::unique_ptr<OnnxSession> session(new OnnxSession);
     QUIRE_TRY(session->start(model_file, num_threads, ops));

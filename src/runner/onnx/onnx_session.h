@@ -56,9 +56,6 @@ class OnnxSession {
   std::vector<TensorInfo> outputs_;
 };
 
-// The threads of a model step: as asked for, or the machine's cores for 0.
-int choose_num_threads(int requested);
-
 // A tensor over memory of the caller's, which must outlive it. ONNX Runtime takes inputs as mutable
 // and does not write to them.
 Ort::Value tensor_over(const void* data,

@@ -1,10 +1,8 @@
 #include "runner/onnx/paged_runner.h"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -12,30 +10,16 @@
 #include <vector>
 
 #include "kernels/isa.h"
+#include "ops/paged_graph.h"
+#include "runner/num_threads.h"
+#include "runner/onnx/onnx_library.h"
 #include "runner/onnx/onnx_session.h"
+#include "runner/onnx/onnx_types.h"
 #include "runner/onnx/quire_ops.h"
 #include "runner/paged_cache.h"
 
 namespace quire::onnx {
 namespace {
-
-// A graph input of the paged contract whose values come with each step.
-struct StepInput {
-  const char* name;
-  ONNXTensorElementDataType type;
-};
-constexpr std::array<StepInput, 5> kStepInputs = {{
-    {"input_ids", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
-    {"cumulative_sequence_lengths", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
-    {"past_sequence_lengths", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
-    {"block_table", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
-    {"logits_indices", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
-}};
-// What only some graphs have: learned positions, and nanochat's mixing with the token before.
-constexpr std::array<StepInput, 2> kOptionalInputs = {{
-    {"position_ids", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
-    {"previous_ids", ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
-}};
 
 class PagedRunner final : public ModelRunner {
  public:
@@ -50,9 +34,7 @@ class PagedRunner final : public ModelRunner {
  private:
   void place_caches();
   Status check_graph();
-  static Status check_step_input(const TensorInfo& input);
   void bind_inputs();
-  void widen_ids(const ModelInput& input);
 
   ModelPackage package_;
   EngineOptions options_;
@@ -63,16 +45,14 @@ class PagedRunner final : public ModelRunner {
   std::vector<std::string> cache_names_;
   std::vector<std::span<const std::uint8_t>> caches_;
   std::vector<const char*> input_names_;
-  bool has_position_ids_ = false;
-  bool has_previous_ids_ = false;
-  std::vector<std::int64_t> input_ids_;     // the step's ids, widened
-  std::vector<std::int64_t> position_ids_;  // likewise, if the graph wants them
-  std::vector<std::int64_t> previous_ids_;
+  ops::OptionalInputs optional_;
+  ops::StepIds ids_;
 };
 
 Status PagedRunner::open() {
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::choose_isa_from_environment());
   const int num_threads = choose_num_threads(options_.num_threads);
+  QUIRE_TRY(load_onnxruntime());
   ops_ = std::make_unique<QuireOps>(
       QuireOpsConfig{.isa = isa,
                      .num_threads = num_threads,
@@ -87,51 +67,31 @@ Status PagedRunner::open() {
   return probe_last_position(package_.model_file, package_.max_seq_len, this);
 }
 
-Status PagedRunner::check_step_input(const TensorInfo& input) {
-  std::vector<StepInput> known_inputs(kStepInputs.begin(), kStepInputs.end());
-  known_inputs.insert(known_inputs.end(), kOptionalInputs.begin(), kOptionalInputs.end());
-  for (const StepInput& known : known_inputs) {
-    if (input.name != known.name) continue;
-    if (input.type == known.type) return ok_status();
-    return bad_model("the graph's input " + input.name + " has the wrong element type");
+std::vector<ops::GraphValue> graph_values(const std::vector<TensorInfo>& tensors) {
+  std::vector<ops::GraphValue> values;
+  for (const TensorInfo& tensor : tensors) {
+    values.push_back({tensor.name, element_type(tensor.type), tensor.shape});
   }
-  if (input.name.starts_with("key_cache.") || input.name.starts_with("value_cache.")) {
-    return ok_status();
-  }
-  return bad_model("the graph has the input \"" + input.name +
-                   "\", which paged graphs do not have");
+  return values;
 }
 
 Status PagedRunner::check_graph() {
-  for (const TensorInfo& input : session_->inputs()) QUIRE_TRY(check_step_input(input));
-  has_position_ids_ = session_->find_input("position_ids") != nullptr;
-  has_previous_ids_ = session_->find_input("previous_ids") != nullptr;
-  const std::size_t expected = kStepInputs.size() + 2 * package_.cache_layers.size() +
-                               (has_position_ids_ ? 1 : 0) + (has_previous_ids_ ? 1 : 0);
-  if (session_->inputs().size() != expected) {
-    return bad_model("the graph has " + std::to_string(session_->inputs().size()) +
-                     " inputs instead of " + std::to_string(expected) + " for " +
-                     std::to_string(package_.cache_layers.size()) + " layers");
-  }
-  const std::vector<TensorInfo>& outputs = session_->outputs();
-  if (outputs.size() != 1 || outputs.front().name != "logits") {
-    return bad_model("the graph must have one output, \"logits\"");
-  }
-  const std::vector<std::int64_t>& shape = outputs.front().shape;
-  if (shape.size() == 2 && shape[1] >= 0 && shape[1] != package_.vocab_size) {
-    return bad_model("the graph's logits are " + std::to_string(shape[1]) +
-                     " wide, but model_info.json says " + std::to_string(package_.vocab_size));
-  }
+  const auto checked = ops::check_paged_graph(
+      graph_values(session_->inputs()),
+      graph_values(session_->outputs()),
+      {.num_layers = package_.cache_layers.size(), .vocab_size = package_.vocab_size});
+  if (!checked) return checked.error().with_context(package_.model_file.string());
+  optional_ = *checked;
   return ok_status();
 }
 
 void PagedRunner::place_caches() {
-  std::unordered_map<std::string, CachePool> pools;
+  std::unordered_map<std::string, ops::CachePool> pools;
   for (std::size_t layer = 0; layer < cache_->keys().size(); ++layer) {
     for (const bool is_key : {true, false}) {
       const PagedCache::Region& region = (is_key ? cache_->keys() : cache_->values())[layer];
       const auto size = static_cast<std::size_t>(region.block_bytes * cache_->num_blocks());
-      cache_names_.push_back((is_key ? "key_cache." : "value_cache.") + std::to_string(layer));
+      cache_names_.push_back(is_key ? ops::key_cache_name(layer) : ops::value_cache_name(layer));
       caches_.emplace_back(region.data, size);
       pools[cache_names_.back()] = {.data = region.data, .num_blocks = cache_->num_blocks()};
     }
@@ -144,32 +104,24 @@ void PagedRunner::place_caches() {
 }
 
 void PagedRunner::bind_inputs() {
-  for (const StepInput& input : kStepInputs) input_names_.push_back(input.name);
+  input_names_ = {"input_ids",
+                  "cumulative_sequence_lengths",
+                  "past_sequence_lengths",
+                  "block_table",
+                  "logits_indices"};
   for (const std::string& name : cache_names_) input_names_.push_back(name.c_str());
-  if (has_position_ids_) input_names_.push_back("position_ids");
-  if (has_previous_ids_) input_names_.push_back("previous_ids");
-}
-
-void PagedRunner::widen_ids(const ModelInput& input) {
-  input_ids_.assign(input.token_ids.begin(), input.token_ids.end());
-  previous_ids_.assign(input.previous_ids.begin(), input.previous_ids.end());
-  if (!has_position_ids_) return;
-  position_ids_.resize(input.token_ids.size());
-  for (std::size_t i = 0; i < input.past_sequence_lengths.size(); ++i) {
-    const auto begin = position_ids_.begin() + input.cumulative_sequence_lengths[i];
-    const auto end = position_ids_.begin() + input.cumulative_sequence_lengths[i + 1];
-    std::iota(begin, end, std::int64_t{input.past_sequence_lengths[i]});
-  }
+  if (optional_.position_ids) input_names_.push_back("position_ids");
+  if (optional_.previous_ids) input_names_.push_back("previous_ids");
 }
 
 Status PagedRunner::run(const ModelInput& input, std::vector<float>* logits) {
   const auto num_tokens = static_cast<std::int64_t>(input.token_ids.size());
   const auto num_sequences = static_cast<std::int64_t>(input.past_sequence_lengths.size());
   const auto num_rows = static_cast<std::int64_t>(input.logits_indices.size());
-  widen_ids(input);
+  ids_.assign(input, optional_);
   logits->resize(input.logits_indices.size() * static_cast<std::size_t>(spec_.vocab_size));
   std::vector<Ort::Value> values;
-  values.push_back(tensor_over(std::span<const std::int64_t>(input_ids_), {num_tokens}));
+  values.push_back(tensor_over(ids_.token_ids(), {num_tokens}));
   values.push_back(tensor_over(input.cumulative_sequence_lengths, {num_sequences + 1}));
   values.push_back(tensor_over(input.past_sequence_lengths, {num_sequences}));
   values.push_back(tensor_over(input.block_table, {num_sequences, input.max_blocks}));
@@ -178,15 +130,13 @@ Status PagedRunner::run(const ModelInput& input, std::vector<float>* logits) {
     const auto bytes = static_cast<std::int64_t>(cache.size());
     values.push_back(tensor_over(cache, {spec_.num_kv_blocks, bytes / spec_.num_kv_blocks}));
   }
-  if (has_position_ids_) {
-    values.push_back(tensor_over(std::span<const std::int64_t>(position_ids_), {num_tokens}));
-  }
-  if (has_previous_ids_) {
-    values.push_back(tensor_over(std::span<const std::int64_t>(previous_ids_), {num_tokens}));
-  }
+  if (optional_.position_ids) values.push_back(tensor_over(ids_.position_ids(), {num_tokens}));
+  if (optional_.previous_ids) values.push_back(tensor_over(ids_.previous_ids(), {num_tokens}));
   Ort::Value output = tensor_over(std::span<const float>(*logits), {num_rows, spec_.vocab_size});
   const char* output_name = "logits";
-  return session_->run(input_names_, values, {&output_name, 1}, {&output, 1});
+  const Status status = session_->run(input_names_, values, {&output_name, 1}, {&output, 1});
+  const Status cause = ops_->take_failure();
+  return status.ok() || cause.ok() ? status : ops::step_failure(cause);
 }
 
 }  // namespace

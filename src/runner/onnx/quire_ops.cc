@@ -2,279 +2,234 @@
 
 #include <onnxruntime_cxx_api.h>
 
-#include <cmath>
+#include <array>
+#include <deque>
+#include <span>
 #include <utility>
 
-#include "kernels/elementwise.h"
-#include "kernels/linear.h"
-#include "runner/onnx/quire_ops_attention.h"
-#include "runner/onnx/quire_ops_common.h"
+#include "base/out_of_memory.h"
+#include "runner/onnx/onnx_types.h"
 
 namespace quire::onnx {
 namespace {
 
-constexpr ONNXTensorElementDataType kAnyType = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-constexpr ONNXTensorElementDataType kHalf = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+constexpr std::size_t kMaxInputs = 11;
 
-// The output of a row-wise operator: the input's shape with another last dimension.
-std::span<float> row_output(Ort::KernelContext& context,
-                            std::vector<std::int64_t> shape,
-                            std::int64_t width) {
-  shape.back() = width;
-  const std::size_t count = element_count(shape).value_or(0);
-  auto output = context.GetOutput(0, shape);
-  return {output.GetTensorMutableData<float>(), count};
+// What the custom operators of one QuireOps share.
+struct State {
+  ops::Environment environment;
+  int num_threads = 1;
+  Status failure;  // of the last operator that failed
+};
+
+// ONNX Runtime's own thread pool, as seen from inside a kernel.
+class OrtExecutor final : public kernels::Executor {
+ public:
+  OrtExecutor(const Ort::KernelContext& context, int num_threads)
+      : context_(context), num_threads_(num_threads) {}
+
+  int num_threads() const override { return num_threads_; }
+  void parallel_for(std::int64_t n, kernels::FunctionRef<void(std::int64_t)> body) override {
+    const auto call = [](void* data, std::size_t i) {
+      (*static_cast<kernels::FunctionRef<void(std::int64_t)>*>(data))(static_cast<std::int64_t>(i));
+    };
+    const auto total = static_cast<std::size_t>(n);
+    context_.ParallelFor(call, total, total, &body);
+  }
+
+ private:
+  const Ort::KernelContext& context_;
+  const int num_threads_;
+};
+
+ONNXTensorElementDataType onnx_type(ops::InputSpec::Elements elements) {
+  using Elements = ops::InputSpec::Elements;
+  switch (elements) {
+    case Elements::kFloat32:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+    case Elements::kFloat16:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+    case Elements::kUint8:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8;
+    case Elements::kInt32:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+    case Elements::kInt64:
+      return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
+    case Elements::kWeight:
+      break;
+  }
+  return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;  // any
 }
 
-// Rows of activations, at least one dimension, the last of them `width`.
-Result<TensorView<float>> row_input(Ort::KernelContext& context, std::int64_t width) {
-  QUIRE_ASSIGN(TensorView<float> x, tensor<float>(context.GetInput(0), -1, "x"));
-  if (x.shape.empty() || (width > 0 && x.shape.back() != width)) {
-    return bad_model("x must have a last dimension of " + std::to_string(width));
+// A dense tensor on the CPU as the operators see it.
+Result<ops::Tensor> tensor_of(Ort::ConstValue value, const std::string& name) {
+  if (value == nullptr || !value.IsTensor()) return bad_model(name + " is missing");
+  const auto info = value.GetTensorTypeAndShapeInfo();
+  const auto type = element_type(info.GetElementType());
+  if (!type) {
+    return bad_model(name + " has element type " + std::to_string(info.GetElementType()) +
+                     ", which no operator takes");
   }
-  return x;
+  const std::vector<std::int64_t> dims = info.GetShape();
+  const auto shape = ops::Shape::of(dims);
+  if (!shape) return bad_model(name + " has too many or too large dimensions");
+  if (value.GetTensorMemoryInfo().GetDeviceType() != OrtMemoryInfoDeviceType_CPU) {
+    return internal_error(name + " is not in CPU memory");
+  }
+  return ops::Tensor{
+      .present = true, .type = *type, .shape = *shape, .data = value.GetTensorRawData()};
 }
 
-Result<kernels::ActivationBits> activation_bits(Ort::ConstKernelInfo info) {
-  QUIRE_ASSIGN(const std::int64_t bits, optional_int(info, "activation_bits", 8));
-  if (bits == 8) return kernels::ActivationBits::k8;
-  if (bits == 16) return kernels::ActivationBits::k16;
-  return bad_model("activation_bits must be 8 or 16, not " + std::to_string(bits));
+// Whether the call worked; its error object is released either way.
+bool succeeded(OrtStatus* status) {
+  const bool ok = status == nullptr;
+  if (!ok) Ort::GetApi().ReleaseStatus(status);
+  return ok;
 }
 
-// quire::Linear. Packs its weights when it is made and never looks at the initializers again.
-class LinearKernel : public KernelBase<LinearKernel> {
- public:
-  static constexpr const char* kName = "Linear";
-  static constexpr InputSpec kInputs[] = {{element_type<float>()},
-                                          {kAnyType},
-                                          {kHalf, true},
-                                          {kHalf, true},
-                                          {element_type<float>(), true}};
-
-  static Result<std::unique_ptr<LinearKernel>> create(Ort::ConstKernelInfo info, OpsState& state) {
-    QUIRE_ASSIGN(const kernels::WeightView weights, constant_weights(info));
-    std::span<const float> bias;
-    QUIRE_ASSIGN(const Ort::ConstValue value, constant_input(info, 4));
-    if (value != nullptr) {
-      QUIRE_ASSIGN(const TensorView<float> view, tensor<float>(value, 1, "bias"));
-      bias = view.data;
-      if (bias.empty()) return bad_model("bias is empty");
-    }
-    QUIRE_ASSIGN(const kernels::ActivationBits bits, activation_bits(info));
-    QUIRE_ASSIGN(kernels::PackedLinear packed, kernels::PackedLinear::pack(weights, bias));
-    return std::unique_ptr<LinearKernel>(new LinearKernel(state, std::move(packed), bits));
+void read_attribute(Ort::ConstKernelInfo info, const std::string& name, ops::Attributes* out) {
+  const OrtApi& api = Ort::GetApi();
+  std::int64_t integer = 0;
+  if (succeeded(api.KernelInfoGetAttribute_int64(info, name.c_str(), &integer))) {
+    return out->set(name, integer);
   }
-
-  ~LinearKernel() { state_.weight_bytes -= static_cast<std::int64_t>(weights_.memory_bytes()); }
-  LinearKernel(const LinearKernel&) = delete;
-  LinearKernel& operator=(const LinearKernel&) = delete;
-
-  Status run(Ort::KernelContext& context) {
-    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, weights_.k()));
-    const std::span<float> y = row_output(context, x.shape, weights_.n());
-    QUIRE_ASSIGN(const OpRun hold, OpRun::start(state_));
-    OrtExecutor executor(context, state_.config.num_threads);
-    return kernels::linear(
-        {state_.config.isa, executor, state_.workspace}, weights_, activation_bits_, x.data, y);
+  float number = 0;
+  if (succeeded(api.KernelInfoGetAttribute_float(info, name.c_str(), &number))) {
+    return out->set(name, number);
   }
-
- private:
-  LinearKernel(OpsState& state, kernels::PackedLinear weights, kernels::ActivationBits bits)
-      : state_(state), weights_(std::move(weights)), activation_bits_(bits) {
-    state_.weight_bytes += static_cast<std::int64_t>(weights_.memory_bytes());
+  std::size_t size = 0;  // with the zero at the end
+  if (!succeeded(api.KernelInfoGetAttribute_string(info, name.c_str(), nullptr, &size)) ||
+      size == 0) {
+    return;
   }
-
-  OpsState& state_;
-  kernels::PackedLinear weights_;
-  kernels::ActivationBits activation_bits_;
-};
-
-// quire::Embedding. Reads the session's initializer in place: a tied output layer packs its own.
-class EmbeddingKernel : public KernelBase<EmbeddingKernel> {
- public:
-  static constexpr const char* kName = "Embedding";
-  static constexpr InputSpec kInputs[] = {
-      {element_type<std::int64_t>()}, {kAnyType}, {kHalf, true}, {kHalf, true}};
-
-  static Result<std::unique_ptr<EmbeddingKernel>> create(Ort::ConstKernelInfo info, OpsState&) {
-    QUIRE_ASSIGN(const kernels::WeightView weights, constant_weights(info));
-    return std::unique_ptr<EmbeddingKernel>(new EmbeddingKernel(weights));
-  }
-
-  Status run(Ort::KernelContext& context) {
-    QUIRE_ASSIGN(TensorView<std::int64_t> ids,
-                 tensor<std::int64_t>(context.GetInput(0), -1, "ids"));
-    ids.shape.push_back(weights_.k);
-    const std::span<float> y = row_output(context, ids.shape, weights_.k);
-    return kernels::embedding(weights_, ids.data, y);
-  }
-
- private:
-  explicit EmbeddingKernel(const kernels::WeightView& weights) : weights_(weights) {}
-
-  kernels::WeightView weights_;
-};
-
-class RmsNormKernel : public KernelBase<RmsNormKernel> {
- public:
-  static constexpr const char* kName = "RMSNorm";
-  static constexpr InputSpec kInputs[] = {{element_type<float>()}, {element_type<float>()}};
-
-  static Result<std::unique_ptr<RmsNormKernel>> create(Ort::ConstKernelInfo info, OpsState& state) {
-    QUIRE_ASSIGN(const float epsilon, optional_float(info, "epsilon", 1e-5F));
-    if (!(epsilon >= 0.0F)) return bad_model("epsilon must not be negative");
-    return std::unique_ptr<RmsNormKernel>(new RmsNormKernel(state, epsilon));
-  }
-
-  Status run(Ort::KernelContext& context) {
-    QUIRE_ASSIGN(const TensorView<float> weight, tensor<float>(context.GetInput(1), 1, "weight"));
-    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, 0));
-    const std::int64_t group = weight.shape[0];
-    if (group < 1 || x.shape.back() % group != 0) {
-      return bad_model("x must have a last dimension of a multiple of " + std::to_string(group));
-    }
-    const std::span<float> y = row_output(context, x.shape, x.shape.back());
-    OrtExecutor executor(context, state_.config.num_threads);
-    return kernels::rms_norm(
-        {state_.config.isa, executor, state_.workspace}, x.data, weight.data, epsilon_, y);
-  }
-
- private:
-  RmsNormKernel(OpsState& state, float epsilon) : state_(state), epsilon_(epsilon) {}
-
-  OpsState& state_;
-  float epsilon_;
-};
-
-class LayerNormKernel : public KernelBase<LayerNormKernel> {
- public:
-  static constexpr const char* kName = "LayerNorm";
-  static constexpr InputSpec kInputs[] = {
-      {element_type<float>()}, {element_type<float>()}, {element_type<float>(), true}};
-
-  static Result<std::unique_ptr<LayerNormKernel>> create(Ort::ConstKernelInfo info,
-                                                         OpsState& state) {
-    QUIRE_ASSIGN(const float epsilon, optional_float(info, "epsilon", 1e-5F));
-    if (!(epsilon >= 0.0F)) return bad_model("epsilon must not be negative");
-    const bool has_bias = !input_name(info, 2).empty();
-    return std::unique_ptr<LayerNormKernel>(new LayerNormKernel(state, epsilon, has_bias));
-  }
-
-  Status run(Ort::KernelContext& context) {
-    QUIRE_ASSIGN(const TensorView<float> weight, tensor<float>(context.GetInput(1), 1, "weight"));
-    std::span<const float> bias;
-    if (has_bias_) {
-      QUIRE_ASSIGN(const TensorView<float> given, tensor<float>(context.GetInput(2), 1, "bias"));
-      bias = given.data;
-      if (bias.empty()) return bad_model("bias is empty");
-    }
-    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, weight.shape[0]));
-    const std::span<float> y = row_output(context, x.shape, weight.shape[0]);
-    OrtExecutor executor(context, state_.config.num_threads);
-    return kernels::layer_norm(
-        {state_.config.isa, executor, state_.workspace}, x.data, weight.data, bias, epsilon_, y);
-  }
-
- private:
-  LayerNormKernel(OpsState& state, float epsilon, bool has_bias)
-      : state_(state), epsilon_(epsilon), has_bias_(has_bias) {}
-
-  OpsState& state_;
-  float epsilon_;
-  bool has_bias_;
-};
-
-Result<kernels::ActivationKind> activation_kind(Ort::ConstKernelInfo info) {
-  QUIRE_ASSIGN(const std::string name, required_string(info, "kind"));
-  if (const auto kind = kernels::activation_kind(name)) return *kind;
-  return bad_model("kind \"" + name.substr(0, 64) +
-                   "\" is none of silu, gelu, gelu_tanh, relu, relu2, sigmoid, tanh");
+  std::string text(size, '\0');
+  if (!succeeded(api.KernelInfoGetAttribute_string(info, name.c_str(), text.data(), &size))) return;
+  text.resize(size - 1);
+  out->set(name, std::move(text));
 }
 
-// The common part of the elementwise operators; Op names one and reads its parameters.
-template <typename Op>
-class ActivationKernelBase : public KernelBase<ActivationKernelBase<Op>> {
- public:
-  static constexpr const char* kName = Op::kName;
-  static constexpr InputSpec kInputs[] = {{element_type<float>()}};
-
-  static Result<std::unique_ptr<ActivationKernelBase>> create(Ort::ConstKernelInfo info,
-                                                              OpsState& state) {
-    QUIRE_ASSIGN(const kernels::ActivationParams params, Op::read(info));
-    return std::unique_ptr<ActivationKernelBase>(new ActivationKernelBase(state, params));
+Result<ops::Node> read_node(const ops::OperatorSpec& spec, Ort::ConstKernelInfo info) {
+  ops::Node node;
+  for (const std::string_view name : spec.attributes) {
+    read_attribute(info, std::string(name), &node.attributes);
   }
-
-  Status run(Ort::KernelContext& context) {
-    QUIRE_ASSIGN(const TensorView<float> x, row_input(context, 0));
-    const std::int64_t parts = params_.gated ? 2 : 1;
-    const std::int64_t width = x.shape.back() / parts;
-    if (width < 1 || x.shape.back() % parts != 0) {
-      return bad_model(params_.gated
-                           ? "x must have an even last dimension: gate and up side by side"
-                           : "x must have a last dimension of at least 1");
+  for (std::size_t i = 0; i < info.GetInputCount(); ++i) {
+    ops::NodeInput input{.name = info.GetInputName(i)};
+    input.present = !input.name.empty();
+    int is_constant = 0;
+    if (input.present) {
+      const Ort::ConstValue value = info.GetTensorConstantInput(i, &is_constant);
+      if (is_constant != 0 && value != nullptr) {
+        QUIRE_ASSIGN(input.constant, tensor_of(value, input.name));
+      }
     }
-    const std::span<float> y = row_output(context, x.shape, width);
-    OrtExecutor executor(context, state_.config.num_threads);
-    return kernels::activate(
-        {state_.config.isa, executor, state_.workspace}, params_, x.data, width, y);
+    node.inputs.push_back(std::move(input));
+  }
+  return node;
+}
+
+// Runs `body` (-> Status), keeps its failure, and tells the runtime of it.
+template <typename Body>
+OrtStatusPtr guarded(State* state, std::string_view op, const Body& body) noexcept {
+  Status status;
+  try {
+    status = fail_if_out_of_memory(body);
+  } catch (const std::exception& e) {  // Ort::Exception
+    status = internal_error(e.what());
+  }
+  if (status.ok()) return nullptr;
+  state->failure = status.with_context(op);
+  const OrtErrorCode code =
+      status.code() == StatusCode::kInvalidArgument ? ORT_INVALID_ARGUMENT : ORT_FAIL;
+  return Ort::GetApi().CreateStatus(code, state->failure.message().c_str());
+}
+
+// One node of a session.
+class Kernel {
+ public:
+  Kernel(State* state,
+         const ops::OperatorSpec* spec,
+         ops::Node node,
+         std::unique_ptr<ops::Operator> op)
+      : state_(state), spec_(spec), node_(std::move(node)), op_(std::move(op)) {}
+
+  OrtStatusPtr ComputeV2(OrtKernelContext* context) {  // NOLINT(readability-identifier-naming)
+    return guarded(state_, spec_->name, [&]() -> Status {
+      Ort::KernelContext wrapped(context);
+      return run(wrapped);
+    });
   }
 
  private:
-  ActivationKernelBase(OpsState& state, const kernels::ActivationParams& params)
-      : state_(state), params_(params) {}
+  Status run(Ort::KernelContext& context) {
+    std::array<ops::Tensor, kMaxInputs> inputs;
+    for (std::size_t i = 0; i < node_.inputs.size(); ++i) {
+      const ops::NodeInput& input = node_.inputs[i];
+      if (!input.present) continue;
+      QUIRE_ASSIGN(inputs[i], tensor_of(context.GetInput(i), input.name));
+    }
+    const auto used = std::span<const ops::Tensor>(inputs).first(spec_->inputs.size());
+    QUIRE_ASSIGN(const ops::Shape shape, op_->output_shape(used));
+    auto output = context.GetOutput(0, shape.dims().data(), shape.rank());
+    OrtExecutor executor(context, state_->num_threads);
+    return ops::run_alone(&state_->environment,
+                          op_.get(),
+                          executor,
+                          used,
+                          {output.GetTensorMutableData<float>(), shape.num_elements()});
+  }
 
-  OpsState& state_;
-  kernels::ActivationParams params_;
+  State* state_;
+  const ops::OperatorSpec* spec_;
+  ops::Node node_;
+  std::unique_ptr<ops::Operator> op_;
 };
 
-struct SwiGluOp {
-  static constexpr const char* kName = "SwiGLU";
-  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo) {
-    return kernels::ActivationParams{.kind = kernels::ActivationKind::kSilu, .gated = true};
-  }
-};
+// An entry of the operators' table in the form that ONNX Runtime takes.
+struct CustomOp : Ort::CustomOpBase<CustomOp, Kernel, true> {
+  CustomOp(State* op_state, const ops::OperatorSpec* op_spec) : state(op_state), spec(op_spec) {}
 
-struct ActivationOp {
-  static constexpr const char* kName = "Activation";
-  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo info) {
-    QUIRE_ASSIGN(const kernels::ActivationKind kind, activation_kind(info));
-    return kernels::ActivationParams{.kind = kind};
+  // NOLINTBEGIN(readability-identifier-naming): the base class calls them by these names.
+  OrtStatusPtr CreateKernelV2(const OrtApi&, const OrtKernelInfo* info, void** kernel) const {
+    return guarded(state, spec->name, [&]() -> Status {
+      QUIRE_ASSIGN(ops::Node node, read_node(*spec, Ort::ConstKernelInfo(info)));
+      QUIRE_ASSIGN(auto op, spec->make(node, &state->environment));
+      *kernel = new Kernel(state, spec, std::move(node), std::move(op));
+      return ok_status();
+    });
   }
-};
+  const char* GetName() const { return spec->name.data(); }
+  std::size_t GetInputTypeCount() const { return spec->inputs.size(); }
+  ONNXTensorElementDataType GetInputType(std::size_t i) const {
+    return onnx_type(spec->inputs[i].elements);
+  }
+  OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(std::size_t i) const {
+    return spec->inputs[i].optional ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
+  }
+  std::size_t GetOutputTypeCount() const { return 1; }
+  ONNXTensorElementDataType GetOutputType(std::size_t) const {
+    return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+  }
+  // NOLINTEND(readability-identifier-naming)
 
-struct GatedActivationOp {
-  static constexpr const char* kName = "GatedActivation";
-  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo info) {
-    QUIRE_ASSIGN(const kernels::ActivationKind kind, activation_kind(info));
-    return kernels::ActivationParams{.kind = kind, .gated = true};
-  }
-};
-
-struct SoftCapOp {
-  static constexpr const char* kName = "SoftCap";
-  static Result<kernels::ActivationParams> read(Ort::ConstKernelInfo info) {
-    QUIRE_ASSIGN(const float cap, optional_float(info, "cap", 0.0F));
-    if (!(cap > 0.0F && std::isfinite(cap))) return bad_model("cap must be a positive number");
-    return kernels::ActivationParams{.kind = kernels::ActivationKind::kSoftCap, .cap = cap};
-  }
+  State* state;
+  const ops::OperatorSpec* spec;
 };
 
 }  // namespace
 
 struct QuireOps::Impl {
-  explicit Impl(const QuireOpsConfig& config) { state.config = config; }
+  explicit Impl(const QuireOpsConfig& config) {
+    state.environment.isa = config.isa;
+    state.environment.block_size = config.block_size;
+    state.environment.kv_dtype = config.kv_dtype;
+    state.num_threads = config.num_threads;
+    for (const ops::OperatorSpec& spec : ops::operator_table())
+      operators.emplace_back(&state, &spec);
+  }
 
-  OpsState state;
-  CustomOp<PagedAttentionKernel> attention{state};
-  CustomOp<LinearKernel> linear{state};
-  CustomOp<EmbeddingKernel> embedding{state};
-  CustomOp<RmsNormKernel> rms_norm{state};
-  CustomOp<LayerNormKernel> layer_norm{state};
-  CustomOp<ActivationKernelBase<SwiGluOp>> swiglu{state};
-  CustomOp<ActivationKernelBase<ActivationOp>> activation{state};
-  CustomOp<ActivationKernelBase<GatedActivationOp>> gated_activation{state};
-  CustomOp<ActivationKernelBase<SoftCapOp>> soft_cap{state};
+  State state;
+  std::deque<CustomOp> operators;
   Ort::CustomOpDomain domain{"quire"};
 };
 
@@ -284,17 +239,7 @@ QuireOps::~QuireOps() = default;
 
 Status QuireOps::add_to(OrtSessionOptions* options) {
   try {
-    for (const OrtCustomOp* op : std::initializer_list<const OrtCustomOp*>{&impl_->attention,
-                                                                           &impl_->linear,
-                                                                           &impl_->embedding,
-                                                                           &impl_->rms_norm,
-                                                                           &impl_->layer_norm,
-                                                                           &impl_->swiglu,
-                                                                           &impl_->activation,
-                                                                           &impl_->gated_activation,
-                                                                           &impl_->soft_cap}) {
-      impl_->domain.Add(op);
-    }
+    for (const CustomOp& op : impl_->operators) impl_->domain.Add(&op);
     Ort::ThrowOnError(Ort::GetApi().AddCustomOpDomain(options, impl_->domain));
   } catch (const std::exception& e) {
     return internal_error("the operators could not be registered: " + std::string(e.what()));
@@ -302,10 +247,12 @@ Status QuireOps::add_to(OrtSessionOptions* options) {
   return ok_status();
 }
 
-void QuireOps::set_cache_pools(std::unordered_map<std::string, CachePool> pools) {
-  impl_->state.pools = std::move(pools);
+void QuireOps::set_cache_pools(std::unordered_map<std::string, ops::CachePool> pools) {
+  impl_->state.environment.pools = std::move(pools);
 }
 
-std::int64_t QuireOps::weight_bytes() const { return impl_->state.weight_bytes; }
+Status QuireOps::take_failure() { return std::exchange(impl_->state.failure, ok_status()); }
+
+std::int64_t QuireOps::weight_bytes() const { return impl_->state.environment.weight_bytes; }
 
 }  // namespace quire::onnx

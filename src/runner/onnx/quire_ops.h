@@ -5,19 +5,12 @@
 #include <string>
 #include <unordered_map>
 
-#include "kernels/attention.h"
-#include "kernels/isa.h"
+#include "ops/operator.h"
 #include "quire/status.h"
 
 struct OrtSessionOptions;
 
 namespace quire::onnx {
-
-// The memory of one cache input, `num_blocks` blocks of kernels::block_bytes().
-struct CachePool {
-  const void* data = nullptr;
-  std::int64_t num_blocks = 0;
-};
 
 struct QuireOpsConfig {
   kernels::Isa isa = kernels::Isa::kPortable;
@@ -26,10 +19,10 @@ struct QuireOpsConfig {
   kernels::KvDtype kv_dtype = kernels::KvDtype::kFloat32;
 };
 
-// The operators of domain "quire", version 1 (docs/model_package.md, "The paged graph"), for the
-// sessions of one runner. Must outlive every session made from options it was added to. Those
-// sessions must run one at a time, because the operators share scratch memory; a second run that
-// overlaps fails with an error and harms nothing.
+// The operators of src/ops as custom operators of ONNX Runtime, for the sessions of one runner.
+// Translates tensors, attributes and errors and does nothing else. Must outlive every session made
+// from options it was added to. Those sessions must run one at a time; a second run that overlaps
+// fails with an error and harms nothing. Needs load_onnxruntime().
 class QuireOps {
  public:
   explicit QuireOps(const QuireOpsConfig& config);
@@ -40,10 +33,12 @@ class QuireOps {
   // Makes the operators known to sessions created with `options`. Call it once.
   Status add_to(OrtSessionOptions* options);
 
-  // Where each cache input must lie, by its name in the graph. Attention writes into its inputs in
-  // place: were one a copy that the runtime had slipped in, the writes would be lost silently. So
-  // it refuses any other address, and any cache that is not listed here. Not while a session runs.
-  void set_cache_pools(std::unordered_map<std::string, CachePool> pools);
+  // Where each cache input must lie; see ops::Environment. Not while a session runs.
+  void set_cache_pools(std::unordered_map<std::string, ops::CachePool> pools);
+
+  // The failure of an operator since the last call, as it was before the runtime made text of it;
+  // ok when there was none.
+  Status take_failure();
 
   // Bytes of packed weights that the kernels made so far hold.
   std::int64_t weight_bytes() const;

@@ -5,38 +5,41 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "kernels/attention.h"
-#include "kernels/elementwise.h"
-#include "kernels/linear.h"
+#include "ops/operator.h"
+#include "ops/paged_graph.h"
 
 namespace quire::torch_backend {
 
-// A packed matrix, and the tensors it was made of: held, so that their addresses stay taken.
+// A Linear with its weights packed, and the tensors it was made of: held, so that their addresses
+// stay taken.
 struct PackedEntry {
   at::Tensor weight;
   at::Tensor bias;
-  kernels::PackedLinear packed;
+  std::int64_t k = 0;
+  std::unique_ptr<ops::Operator> op;
 };
 
 struct OpsState::Impl {
-  kernels::Isa isa = kernels::Isa::kPortable;
-  std::int64_t block_size = 16;
-  const PagedCache* cache = nullptr;
-  kernels::Workspace workspace;
+  ops::Environment environment;
   std::unordered_map<const void*, PackedEntry> packed;
+  Status failure;
 };
 
 namespace {
 
 using OptionalTensor = std::optional<at::Tensor>;
+
+constexpr std::size_t kMaxInputs = 11;
 
 thread_local OpsState* current_state = nullptr;
 
@@ -51,107 +54,120 @@ class TorchExecutor final : public kernels::Executor {
   }
 };
 
-// Operators fail by exceptions: that is LibTorch's way, and the runner catches them.
-void require(const Status& status, const char* op) {
-  TORCH_CHECK(status.ok(), "quire::", op, ": ", status.message());
-}
-
-OpsState::Impl& state_of(const char* op) {
+OpsState::Impl& state_of(std::string_view op) {
   TORCH_CHECK(current_state != nullptr, "quire::", op, " runs inside quire only");
   return current_state->impl();
 }
 
-at::Tensor checked(const at::Tensor& tensor, at::ScalarType type, const char* name) {
-  TORCH_CHECK(tensor.scalar_type() == type && tensor.device().is_cpu(),
-              name,
-              " must be a CPU tensor of type ",
-              at::toString(type));
-  return tensor.contiguous();
+// Operators fail by exceptions: that is LibTorch's way, and the runner catches them and asks for
+// the cause as it was.
+void require(const Status& status, std::string_view op) {
+  if (status.ok()) return;
+  if (current_state != nullptr) current_state->impl().failure = status.with_context(op);
+  TORCH_CHECK(false, "quire::", op, ": ", status.message());
 }
 
-template <typename T>
-std::span<const T> view(const at::Tensor& tensor) {
-  return {tensor.const_data_ptr<T>(), static_cast<std::size_t>(tensor.numel())};
-}
-
-std::span<float> output(const at::Tensor& tensor) {
-  return {tensor.mutable_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
-}
-
-// Rows of float activations whose last dimension is a multiple of `width`.
-at::Tensor rows(const at::Tensor& x, std::int64_t width) {
-  at::Tensor dense = checked(x, at::kFloat, "x");
-  TORCH_CHECK(dense.dim() >= 1 && width >= 1 && dense.size(-1) % width == 0,
-              "x must have a last dimension of a multiple of ",
-              width);
-  return dense;
-}
-
-at::Tensor empty_like_rows(const at::Tensor& x, std::int64_t width) {
-  std::vector<std::int64_t> shape = x.sizes().vec();
-  shape.back() = width;
-  return at::empty(shape, x.options());
-}
-
-std::span<const std::uint16_t> half_view(const OptionalTensor& tensor, const char* name) {
-  if (!tensor) return {};
-  TORCH_CHECK(tensor->scalar_type() == at::kHalf && tensor->is_contiguous(), name, " must be half");
-  const auto* data = static_cast<const std::uint16_t*>(tensor->const_data_ptr());
-  return {data, static_cast<std::size_t>(tensor->numel())};
-}
-
-kernels::WeightView weight_view(const at::Tensor& weight,
-                                const OptionalTensor& scale,
-                                const OptionalTensor& minimum,
-                                std::int64_t k) {
-  using kernels::WeightType;
-  kernels::WeightView result;
-  switch (weight.scalar_type()) {
-    case at::kByte:
-      result.type = WeightType::kInt4;
-      break;
-    case at::kChar:
-      result.type = WeightType::kInt8;
-      break;
+std::optional<ops::ElementType> element_type(at::ScalarType type) {
+  using ops::ElementType;
+  switch (type) {
+    case at::kFloat:
+      return ElementType::kFloat32;
     case at::kHalf:
-      result.type = WeightType::kFloat16;
-      break;
+      return ElementType::kFloat16;
     case at::kBFloat16:
-      result.type = WeightType::kBfloat16;
-      break;
+      return ElementType::kBfloat16;
+    case at::kByte:
+      return ElementType::kUint8;
+    case at::kChar:
+      return ElementType::kInt8;
+    case at::kInt:
+      return ElementType::kInt32;
+    case at::kLong:
+      return ElementType::kInt64;
+    case at::kBool:
+      return ElementType::kBool;
     default:
-      TORCH_CHECK(weight.scalar_type() == at::kFloat, "weight has an unsupported type");
+      return std::nullopt;
   }
-  TORCH_CHECK(weight.is_contiguous() && weight.device().is_cpu() && weight.dim() >= 2,
-              "weight must be a contiguous CPU matrix");
-  result.k = k;
-  result.n = weight.size(0);
-  result.weight = {static_cast<const std::byte*>(weight.const_data_ptr()), weight.nbytes()};
-  result.scale = half_view(scale, "scale");
-  result.min = half_view(minimum, "min");
-  require(kernels::check_weights(result), "linear");
-  return result;
 }
 
-const kernels::PackedLinear& packed_weights(OpsState::Impl& state,
-                                            const kernels::WeightView& weights,
-                                            const at::Tensor& weight,
-                                            const OptionalTensor& bias) {
-  const auto found = state.packed.find(weight.const_data_ptr());
-  const at::Tensor held = bias ? checked(*bias, at::kFloat, "bias") : at::Tensor();
-  if (found != state.packed.end()) {
-    const PackedEntry& entry = found->second;
-    TORCH_CHECK(
-        entry.packed.k() == weights.k && entry.packed.n() == weights.n && entry.bias.is_same(held),
-        "one weight is used with two biases or shapes");
-    return entry.packed;
+// The arguments of one call as the operators see them. Dense copies live as long as this.
+class Inputs {
+ public:
+  explicit Inputs(std::string_view op) : op_(op) {}
+
+  void add(const at::Tensor& tensor) {
+    TORCH_CHECK(tensor.device().is_cpu(), "quire::", op_, " takes CPU tensors only");
+    const auto type = element_type(tensor.scalar_type());
+    TORCH_CHECK(type, "quire::", op_, " does not take type ", at::toString(tensor.scalar_type()));
+    at::Tensor& dense = dense_.at(count_);
+    dense = tensor.contiguous();
+    const auto sizes = dense.sizes();
+    const auto shape = ops::Shape::of({sizes.data(), sizes.size()});
+    TORCH_CHECK(shape, "quire::", op_, ": a tensor has too many or too large dimensions");
+    tensors_.at(count_++) = {
+        .present = true, .type = *type, .shape = *shape, .data = dense.const_data_ptr()};
   }
-  auto packed = kernels::PackedLinear::pack(
-      weights, held.defined() ? view<float>(held) : std::span<const float>());
-  require(packed.error(), "linear");
-  const auto made =
-      state.packed.emplace(weight.const_data_ptr(), PackedEntry{weight, held, *std::move(packed)});
-  return made.first->second.packed;
+  void add(const OptionalTensor& tensor) {
+    if (tensor) return add(*tensor);
+    ++count_;
+  }
+
+  std::span<const ops::Tensor> tensors() const { return {tensors_.data(), count_}; }
+  std::string_view op() const { return op_; }
+
+  // A node of these inputs; the first `num_free` of them come with each call, the others are
+  // constants of the graph.
+  ops::Node node(std::size_t num_free) const {
+    ops::Node node;
+    for (std::size_t i = 0; i < count_; ++i) {
+      node.inputs.push_back({.present = tensors_[i].present});
+      if (i >= num_free) node.inputs.back().constant = tensors_[i];
+    }
+    return node;
+  }
+
+ private:
+  std::string_view op_;
+  std::array<at::Tensor, kMaxInputs> dense_;
+  std::array<ops::Tensor, kMaxInputs> tensors_;
+  std::size_t count_ = 0;
+};
+
+std::unique_ptr<ops::Operator> make(std::string_view table_name,
+                                    const ops::Node& node,
+                                    std::string_view op) {
+  const ops::OperatorSpec* spec = ops::find_operator(table_name);
+  auto made = spec->make(node, &state_of(op).environment);
+  require(made.error(), op);
+  return *std::move(made);
+}
+
+at::Tensor run(ops::Operator* op, const Inputs& inputs) {
+  const auto shape = op->output_shape(inputs.tensors());
+  require(shape.error(), inputs.op());
+  const at::Tensor y = at::empty(at::IntArrayRef(shape->dims().data(), shape->rank()),
+                                 at::TensorOptions(at::kFloat));
+  TorchExecutor executor;
+  require(ops::run_alone(&state_of(inputs.op()).environment,
+                         op,
+                         executor,
+                         inputs.tensors(),
+                         {y.mutable_data_ptr<float>(), static_cast<std::size_t>(y.numel())}),
+          inputs.op());
+  return y;
+}
+
+// LibTorch's schemas leave out what the weight itself says.
+void set_storage(const at::Tensor& weight, std::int64_t k, ops::Attributes* attributes) {
+  const auto type = weight.scalar_type();
+  std::int64_t bits = 32;
+  if (type == at::kByte) bits = 4;
+  if (type == at::kChar) bits = 8;
+  if (type == at::kHalf || type == at::kBFloat16) bits = 16;
+  attributes->set("K", k);
+  attributes->set("N", weight.dim() > 0 ? weight.size(0) : 0);
+  attributes->set("bits", bits);
 }
 
 // Arguments of a call, in the order of its schema. The longest operators are called so: their
@@ -187,26 +203,27 @@ class Arguments {
 void linear(const c10::OperatorHandle&, torch::jit::Stack* stack) {
   OpsState::Impl& state = state_of("linear");
   Arguments arguments(*stack, 7);
-  const at::Tensor x = arguments.tensor();
+  Inputs inputs("linear");
+  inputs.add(arguments.tensor());
   const at::Tensor weight = arguments.tensor();
-  const OptionalTensor scale = arguments.optional_tensor();
-  const OptionalTensor minimum = arguments.optional_tensor();
+  inputs.add(weight);
+  inputs.add(arguments.optional_tensor());
+  inputs.add(arguments.optional_tensor());
   const OptionalTensor bias = arguments.optional_tensor();
+  inputs.add(bias);
   const std::int64_t k = arguments.integer();
   const std::int64_t activation_bits = arguments.integer();
-  TORCH_CHECK(activation_bits == 8 || activation_bits == 16, "activation_bits must be 8 or 16");
-  const kernels::WeightView weights = weight_view(weight, scale, minimum, k);
-  const kernels::PackedLinear& packed = packed_weights(state, weights, weight, bias);
-  const at::Tensor dense = rows(x, k);
-  TORCH_CHECK(dense.size(-1) == k, "x must have a last dimension of ", k);
-  const at::Tensor y = empty_like_rows(dense, weights.n);
-  TorchExecutor executor;
-  const auto bits =
-      activation_bits == 8 ? kernels::ActivationBits::k8 : kernels::ActivationBits::k16;
-  require(kernels::linear(
-              {state.isa, executor, state.workspace}, packed, bits, view<float>(dense), output(y)),
-          "linear");
-  arguments.finish(y);
+  PackedEntry& entry = state.packed[weight.const_data_ptr()];
+  const at::Tensor held = bias ? *bias : at::Tensor();
+  if (entry.op == nullptr) {
+    ops::Node node = inputs.node(1);
+    set_storage(weight, k, &node.attributes);
+    node.attributes.set("activation_bits", activation_bits);
+    entry = {weight, held, k, make("Linear", node, "linear")};
+  }
+  TORCH_CHECK(entry.k == k && entry.weight.sizes() == weight.sizes() && entry.bias.is_same(held),
+              "one weight is used with two biases or shapes");
+  arguments.finish(run(entry.op.get(), inputs));
 }
 
 at::Tensor embedding(const at::Tensor& ids,
@@ -214,232 +231,101 @@ at::Tensor embedding(const at::Tensor& ids,
                      const OptionalTensor& scale,
                      const OptionalTensor& minimum,
                      std::int64_t k) {
-  const kernels::WeightView weights = weight_view(weight, scale, minimum, k);
-  const at::Tensor dense = checked(ids, at::kLong, "ids");
-  std::vector<std::int64_t> shape = dense.sizes().vec();
-  shape.push_back(k);
-  at::Tensor y = at::empty(shape, dense.options().dtype(at::kFloat));
-  require(kernels::embedding(weights, view<std::int64_t>(dense), output(y)), "embedding");
-  return y;
+  Inputs inputs("embedding");
+  inputs.add(ids);
+  inputs.add(weight);
+  inputs.add(scale);
+  inputs.add(minimum);
+  ops::Node node = inputs.node(1);
+  set_storage(weight, k, &node.attributes);
+  return run(make("Embedding", node, "embedding").get(), inputs);
+}
+
+at::Tensor norm(std::string_view table_name, const Inputs& inputs, double epsilon) {
+  ops::Node node = inputs.node(1);
+  node.attributes.set("epsilon", static_cast<float>(epsilon));
+  return run(make(table_name, node, inputs.op()).get(), inputs);
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  OpsState::Impl& state = state_of("rms_norm");
-  const at::Tensor factors = checked(weight, at::kFloat, "weight");
-  const at::Tensor dense = rows(x, factors.numel());
-  at::Tensor y = empty_like_rows(dense, dense.size(-1));
-  TorchExecutor executor;
-  require(kernels::rms_norm({state.isa, executor, state.workspace},
-                            view<float>(dense),
-                            view<float>(factors),
-                            static_cast<float>(epsilon),
-                            output(y)),
-          "rms_norm");
-  return y;
+  Inputs inputs("rms_norm");
+  inputs.add(x);
+  inputs.add(weight);
+  return norm("RMSNorm", inputs, epsilon);
 }
 
 at::Tensor layer_norm(const at::Tensor& x,
                       const at::Tensor& weight,
                       const OptionalTensor& bias,
                       double epsilon) {
-  OpsState::Impl& state = state_of("layer_norm");
-  const at::Tensor factors = checked(weight, at::kFloat, "weight");
-  const at::Tensor added = bias ? checked(*bias, at::kFloat, "bias") : at::Tensor();
-  const at::Tensor dense = rows(x, factors.numel());
-  at::Tensor y = empty_like_rows(dense, dense.size(-1));
-  TorchExecutor executor;
-  require(kernels::layer_norm({state.isa, executor, state.workspace},
-                              view<float>(dense),
-                              view<float>(factors),
-                              added.defined() ? view<float>(added) : std::span<const float>(),
-                              static_cast<float>(epsilon),
-                              output(y)),
-          "layer_norm");
-  return y;
+  Inputs inputs("layer_norm");
+  inputs.add(x);
+  inputs.add(weight);
+  inputs.add(bias);
+  return norm("LayerNorm", inputs, epsilon);
 }
 
-at::Tensor activate(const at::Tensor& x, const kernels::ActivationParams& params) {
-  OpsState::Impl& state = state_of("activation");
-  const std::int64_t parts = params.gated ? 2 : 1;
-  const at::Tensor dense = rows(x, parts);
-  const std::int64_t width = dense.size(-1) / parts;
-  at::Tensor y = empty_like_rows(dense, width);
-  TorchExecutor executor;
-  require(kernels::activate(
-              {state.isa, executor, state.workspace}, params, view<float>(dense), width, output(y)),
-          "activation");
-  return y;
-}
-
-kernels::ActivationKind kind_of(std::string_view name) {
-  const auto kind = kernels::activation_kind(name);
-  TORCH_CHECK(kind.has_value(), "the activation is unknown");
-  return *kind;
+at::Tensor activate(std::string_view table_name,
+                    const at::Tensor& x,
+                    const char* attribute,
+                    ops::Attributes::Value value) {
+  Inputs inputs("activation");
+  inputs.add(x);
+  ops::Node node = inputs.node(1);
+  node.attributes.set(attribute, std::move(value));
+  return run(make(table_name, node, inputs.op()).get(), inputs);
 }
 
 at::Tensor activation(const at::Tensor& x, std::string_view kind) {
-  return activate(x, {.kind = kind_of(kind)});
+  return activate("Activation", x, "kind", std::string(kind));
 }
 
 at::Tensor gated_activation(const at::Tensor& x, std::string_view kind) {
-  return activate(x, {.kind = kind_of(kind), .gated = true});
+  return activate("GatedActivation", x, "kind", std::string(kind));
 }
 
 at::Tensor soft_cap(const at::Tensor& x, double cap) {
-  return activate(x, {.kind = kernels::ActivationKind::kSoftCap, .cap = static_cast<float>(cap)});
-}
-
-// The address of one layer's region: any other tensor would lose what attention writes.
-std::uint8_t* region_of(const std::vector<PagedCache::Region>& regions,
-                        const at::Tensor& cache,
-                        const OpsState::Impl& state) {
-  for (const PagedCache::Region& region : regions) {
-    if (cache.const_data_ptr() != region.data) continue;
-    TORCH_CHECK(cache.dim() == 2 && cache.is_contiguous() &&
-                    cache.size(0) == state.cache->num_blocks() &&
-                    cache.size(1) == region.block_bytes,
-                "a cache has another shape than the runner gave it");
-    return region.data;
-  }
-  TORCH_CHECK(false, "a cache is not where the runner put it: its writes would be lost");
-}
-
-struct AttentionTensors {
-  at::Tensor query;
-  at::Tensor key;
-  at::Tensor value;
-  at::Tensor cos;
-  at::Tensor sin;
-  at::Tensor sink;
-  at::Tensor cumulative;
-  at::Tensor past;
-  at::Tensor table;
-};
-
-void set_rows(const AttentionTensors& tensors,
-              kernels::AttentionParams& params,
-              kernels::AttentionInputs& inputs) {
-  const bool packed = !tensors.key.defined();
-  const std::int64_t heads = params.num_heads + (packed ? 2 * params.kv_num_heads : 0);
-  const std::int64_t width = tensors.query.size(1);
-  TORCH_CHECK(heads > 0 && width % heads == 0, "query is no multiple of its heads");
-  params.head_dim = width / heads;
-  inputs.num_tokens = tensors.query.size(0);
-  const float* query = tensors.query.const_data_ptr<float>();
-  inputs.query = {query, width};
-  const std::int64_t kv_width = params.kv_num_heads * params.head_dim;
-  if (packed) {
-    inputs.key = {query + params.num_heads * params.head_dim, width};
-    inputs.value = {inputs.key.data + kv_width, width};
-    return;
-  }
-  for (const at::Tensor& part : {tensors.key, tensors.value}) {
-    TORCH_CHECK(part.dim() == 2 && part.size(0) == inputs.num_tokens && part.size(1) == kv_width,
-                "key and value must be as query and kv_num_heads say");
-  }
-  inputs.key = {tensors.key.const_data_ptr<float>(), kv_width};
-  inputs.value = {tensors.value.const_data_ptr<float>(), kv_width};
-}
-
-void set_batch(const AttentionTensors& tensors,
-               const kernels::AttentionParams& params,
-               kernels::AttentionInputs& inputs) {
-  inputs.cumulative_lengths = view<std::int32_t>(tensors.cumulative);
-  inputs.past_lengths = view<std::int32_t>(tensors.past);
-  inputs.block_table = view<std::int32_t>(tensors.table);
-  if (tensors.sink.defined()) {
-    TORCH_CHECK(tensors.sink.numel() == params.num_heads, "head_sink must have one entry a head");
-    inputs.head_sink = view<float>(tensors.sink);
-  }
-  if (!params.do_rotary) return;
-  TORCH_CHECK(tensors.cos.defined() && tensors.sin.defined() && tensors.cos.dim() == 2 &&
-                  tensors.cos.sizes() == tensors.sin.sizes(),
-              "do_rotary needs cos and sin of one shape");
-  inputs.cos = view<float>(tensors.cos);
-  inputs.sin = view<float>(tensors.sin);
-  inputs.rotary_half = tensors.cos.size(1);
-}
-
-at::Tensor checked_or_none(const OptionalTensor& tensor, at::ScalarType type, const char* name) {
-  return tensor ? checked(*tensor, type, name) : at::Tensor();
-}
-
-// The tensors and settings of one call of paged_attention.
-struct AttentionCallArguments {
-  AttentionTensors tensors;
-  at::Tensor key_cache;
-  at::Tensor value_cache;
-  kernels::AttentionParams params;
-};
-
-AttentionCallArguments read_attention(Arguments& arguments, const OpsState::Impl& state) {
-  AttentionCallArguments call;
-  AttentionTensors& tensors = call.tensors;
-  tensors.query = checked(arguments.tensor(), at::kFloat, "query");
-  tensors.key = checked_or_none(arguments.optional_tensor(), at::kFloat, "key");
-  tensors.value = checked_or_none(arguments.optional_tensor(), at::kFloat, "value");
-  call.key_cache = arguments.tensor();
-  call.value_cache = arguments.tensor();
-  tensors.cumulative = checked(arguments.tensor(), at::kInt, "cumulative_sequence_lengths");
-  tensors.past = checked(arguments.tensor(), at::kInt, "past_sequence_lengths");
-  tensors.table = checked(arguments.tensor(), at::kInt, "block_table");
-  tensors.cos = checked_or_none(arguments.optional_tensor(), at::kFloat, "cos");
-  tensors.sin = checked_or_none(arguments.optional_tensor(), at::kFloat, "sin");
-  tensors.sink = checked_or_none(arguments.optional_tensor(), at::kFloat, "head_sink");
-  call.params.num_heads = arguments.integer();
-  call.params.kv_num_heads = arguments.integer();
-  call.params.scale = arguments.number();
-  call.params.softcap = arguments.number();
-  call.params.local_window_size = arguments.integer();
-  call.params.do_rotary = arguments.boolean();
-  call.params.rotary_interleaved = arguments.boolean();
-  call.params.block_size = state.block_size;
-  call.params.dtype = state.cache->dtype();
-  TORCH_CHECK(tensors.query.dim() == 2, "query must have two dimensions");
-  TORCH_CHECK(tensors.key.defined() == tensors.value.defined(),
-              "key and value must both be given, or none");
-  TORCH_CHECK(call.params.num_heads > 0 && call.params.kv_num_heads > 0 &&
-                  call.params.num_heads <= kernels::kMaxHeads &&
-                  call.params.kv_num_heads <= kernels::kMaxHeads,
-              "the numbers of heads are out of bounds");
-  return call;
+  return activate("SoftCap", x, "cap", static_cast<float>(cap));
 }
 
 void paged_attention(const c10::OperatorHandle&, torch::jit::Stack* stack) {
-  OpsState::Impl& state = state_of("paged_attention");
   Arguments arguments(*stack, 18);
-  AttentionCallArguments call = read_attention(arguments, state);
-  kernels::AttentionParams& params = call.params;
-  kernels::AttentionInputs inputs;
-  set_rows(call.tensors, params, inputs);
-  set_batch(call.tensors, params, inputs);
-  inputs.num_blocks = state.cache->num_blocks();
-  inputs.key_cache = region_of(state.cache->keys(), call.key_cache, state);
-  inputs.value_cache = region_of(state.cache->values(), call.value_cache, state);
-  const auto bytes =
-      kernels::block_bytes(params.kv_num_heads, params.head_dim, params.block_size, params.dtype);
-  require(bytes.error(), "paged_attention");
-  TORCH_CHECK(*bytes == call.key_cache.size(1) && *bytes == call.value_cache.size(1),
-              "the cache's blocks do not fit heads and head size");
-  const at::Tensor y = at::empty({inputs.num_tokens, params.num_heads * params.head_dim},
-                                 call.tensors.query.options());
-  TorchExecutor executor;
-  require(
-      kernels::paged_attention({state.isa, executor, state.workspace}, params, inputs, output(y)),
-      "paged_attention");
-  arguments.finish(y);
+  Inputs inputs("paged_attention");
+  inputs.add(arguments.tensor());                                       // query
+  inputs.add(arguments.optional_tensor());                              // key
+  inputs.add(arguments.optional_tensor());                              // value
+  for (int i = 0; i < 5; ++i) inputs.add(arguments.tensor());           // caches, lengths, table
+  for (int i = 0; i < 3; ++i) inputs.add(arguments.optional_tensor());  // cos, sin, head_sink
+  ops::Node node = inputs.node(kMaxInputs);
+  node.attributes.set("num_heads", arguments.integer());
+  node.attributes.set("kv_num_heads", arguments.integer());
+  node.attributes.set("scale", arguments.number());
+  node.attributes.set("softcap", arguments.number());
+  node.attributes.set("local_window_size", arguments.integer());
+  node.attributes.set("do_rotary", std::int64_t{arguments.boolean()});
+  node.attributes.set("rotary_interleaved", std::int64_t{arguments.boolean()});
+  arguments.finish(run(make("PagedAttention", node, inputs.op()).get(), inputs));
 }
 
 }  // namespace
 
 OpsState::OpsState(kernels::Isa isa, std::int64_t block_size, const PagedCache* cache)
     : impl_(std::make_unique<Impl>()) {
-  impl_->isa = isa;
-  impl_->block_size = block_size;
-  impl_->cache = cache;
+  ops::Environment& environment = impl_->environment;
+  environment.isa = isa;
+  environment.block_size = block_size;
+  environment.kv_dtype = cache->dtype();
+  for (std::size_t layer = 0; layer < cache->keys().size(); ++layer) {
+    environment.pools[ops::key_cache_name(layer)] = {cache->keys()[layer].data,
+                                                     cache->num_blocks()};
+    environment.pools[ops::value_cache_name(layer)] = {cache->values()[layer].data,
+                                                       cache->num_blocks()};
+  }
 }
 
 OpsState::~OpsState() = default;
+
+Status OpsState::take_failure() { return std::exchange(impl_->failure, ok_status()); }
 
 OpsState::Scope::Scope(OpsState* state) { current_state = state; }
 OpsState::Scope::~Scope() { current_state = nullptr; }

@@ -4,12 +4,13 @@
 #include <memory>
 
 #include "kernels/isa.h"
+#include "quire/status.h"
 #include "runner/paged_cache.h"
 
 namespace quire::torch_backend {
 
-// What the operators of the TorchScript namespace "quire" need beside their arguments: the same
-// kernels as in ONNX graphs, on one runner's cache and scratch memory. Weights are packed when an
+// What the operators of the TorchScript namespace "quire" need beside their arguments: the
+// operators of src/ops on one runner's cache and scratch memory. Weights are packed when an
 // operator first meets them and must not change afterwards. One run at a time.
 //
 // LibTorch calls operators as plain functions, so the runner of a step is found through a variable
@@ -30,6 +31,10 @@ class OpsState {
     Scope& operator=(const Scope&) = delete;
     ~Scope();
   };
+
+  // The failure of an operator since the last call, as it was before LibTorch made text of it; ok
+  // when there was none.
+  Status take_failure();
 
   struct Impl;
   Impl& impl() { return *impl_; }

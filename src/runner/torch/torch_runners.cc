@@ -16,6 +16,7 @@
 
 #include "base/system_memory.h"
 #include "kernels/isa.h"
+#include "ops/paged_graph.h"
 #include "runner/block_store.h"
 #include "runner/kv_sizing.h"
 #include "runner/paged_cache.h"
@@ -271,8 +272,10 @@ Status PagedScript::run(const ModelInput& input, std::vector<float>* logits) {
     arguments.emplace_back(tensor_over(std::span<const std::int64_t>(previous_ids_), {num_tokens}));
   }
   const OpsState::Scope scope(state_.get());
-  QUIRE_ASSIGN(const c10::IValue result, script_.call(std::move(arguments)));
-  QUIRE_ASSIGN(const at::Tensor dense, checked_logits(result, {num_rows}));
+  const Result<c10::IValue> result = script_.call(std::move(arguments));
+  const Status cause = state_->take_failure();
+  if (!result) return cause.ok() ? result.error() : ops::step_failure(cause);
+  QUIRE_ASSIGN(const at::Tensor dense, checked_logits(*result, {num_rows}));
   const float* data = dense.const_data_ptr<float>();
   logits->assign(data, data + dense.numel());
   return ok_status();

@@ -50,6 +50,26 @@ TEST(StreamDecoderTest, AnUnknownIdChangesNothing) {
   EXPECT_EQ(*stream.push(0xA9), "\u00E9");
 }
 
+TEST(StreamDecoderTest, TextThatContinuesAnotherKeepsItsLeadingSpace) {
+  auto file = tiny_tokenizer_json();
+  file["pre_tokenizer"] = nullptr;
+  file["model"]["vocab"] = {{"\u2581up", 0}, {"on", 1}};
+  file["model"]["merges"] = nlohmann::json::array();
+  file["added_tokens"][0]["id"] = 2;
+  file["added_tokens"][1]["id"] = 3;
+  file["decoder"] = nlohmann::json::parse(R"({"type": "Sequence", "decoders": [
+      {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+      {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})");
+  const auto tokenizer = make_tokenizer(file);
+  StreamDecoder alone(*tokenizer, true);
+  EXPECT_EQ(*alone.push(0), "up");
+  EXPECT_EQ(*alone.push(0), " up");
+  StreamDecoder continuing(*tokenizer, true, true);
+  EXPECT_EQ(*continuing.push(2), "");
+  EXPECT_EQ(*continuing.push(0), " up");
+  EXPECT_EQ(*continuing.push(1), "on");
+}
+
 TEST(StreamDecoderTest, PiecesAreUtf8AndTogetherTheWhole) {
   const auto tokenizer = make_tokenizer(tiny_tokenizer_json());
   const unsigned seed = 31;

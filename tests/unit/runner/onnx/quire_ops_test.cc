@@ -11,8 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "runner/onnx/onnx_library.h"
+
 namespace quire::onnx {
 namespace {
+
+const bool kLoaded = load_onnxruntime().ok();
 
 constexpr std::int64_t kNumBlocks = 8;
 constexpr std::int64_t kVocab = 50;
