@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cpus.h"
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
@@ -165,12 +166,22 @@ void print_speed(const Answers& answers) {
                static_cast<double>(num_tokens) / std::max(answers.seconds, 1e-9));
 }
 
+void print_cpus(const EngineOptions& options) {
+  const std::string found = describe_cpus(read_cpu_limits());
+  if (options.num_threads == 0) {
+    std::fprintf(stderr, "%s\n", found.c_str());
+  } else {
+    std::fprintf(stderr, "--threads %d; without it %s\n", options.num_threads, found.c_str());
+  }
+}
+
 int run_generate(const GenerateFlags& flags, const CLI::App& command) {
   if (flags.model.show_config) return show_config(flags.model);
   // Read before the model is opened: a wrong flag or file is told at once.
   if (Status status = validate(flags.params, std::numeric_limits<int>::max()); !status.ok()) {
     return report(status);
   }
+  if (flags.stats) print_cpus(flags.model.engine);
   Result<Llm> llm = Llm::open(flags.model.package, engine_options(flags.model));
   if (!llm) return report(llm.error());
   const auto prompts = collect_prompts(flags, command, *llm);
@@ -225,9 +236,11 @@ void add_generate_command(CLI::App* app, Action* action) {
   command->add_flag(
       "--token-ids", flags->token_ids, "Prompts are comma-separated token ids; they need no --raw");
   command->add_flag("--json", flags->json, "One JSON object a prompt on stdout");
-  command->add_flag("--stats",
-                    flags->stats,
-                    "A line about the engine every second on stderr, and the speed at the end");
+  command->add_flag(
+      "--stats",
+      flags->stats,
+      "The processors found, a line about the engine every second, and the speed at the end, "
+      "on stderr");
   command->callback([flags, command, action] {
     *action = [flags, command] { return run_generate(*flags, *command); };
   });

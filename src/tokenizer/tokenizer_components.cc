@@ -363,7 +363,10 @@ Status read_decoder(const Json* json, DecodeRules* rules) {
   QUIRE_ASSIGN(const auto parts, components(*json, "decoders", "decoder"));
   bool is_fused = false;
   for (const Json* part : parts) {
-    QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "decoder"));
+    // A copy of its own: g++ 12 takes the one in the Result for uninitialized where it is moved.
+    const auto field = string_field(*part, "type", "decoder");
+    QUIRE_TRY(field.error());
+    const std::string type = *field;
     if (is_fused && type != "Strip") {
       return bad_model("decoder: " + type.substr(0, 32) + " after Fuse is not supported");
     }
