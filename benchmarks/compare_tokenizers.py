@@ -17,7 +17,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # read when tokenizers is first 
 from tokenizers import Tokenizer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
-DRIVER = ROOT / "build/release/tests/unit/tokenizer/tokenize_driver"
+DRIVER = ROOT / "build/release/tests/oracle_tokenizer/tokenize_driver"
 RUNS = 5
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Checks what no formatter does: sizes, banned words, ASCII, dead files. Run from anywhere.
 
-A file has at most 500 lines, a C++ or Python function at most 60 (data tables and generated files
-excepted by name), the library never prints or exits, source is ASCII, and every source file is built.
+A file has at most 500 lines, a C++ or Python function at most 60 and six parameters (generated files
+excepted by name), the library never prints or exits, source is ASCII, every source file is built, and
+no build file compiles a source out of another room. ctest runs it as tidy.style.
 """
 import ast
 import pathlib
@@ -10,13 +11,20 @@ import re
 import subprocess
 import sys
 
+from cc_functions import Unreadable, functions
+
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
+MAX_PARAMETERS = 6
 GENERATED = {"src/tokenizer/unicode_tables.cc"}
 # What only the command line may do; check.cc reports broken invariants just before it aborts.
 PRINTS = re.compile(r"\b(printf|fprintf|puts|fputs|std::cout|std::cerr|exit|abort)\s*(\(|<<)")
 MAY_PRINT = ("src/cli/", "src/base/check.cc", "examples/", "tests/", "fuzz/", "benchmarks/")
 BANNED = re.compile(r"\b(TODO(?!\(#\d+\))|FIXME|XXX|HACK)\b|GTEST_SKIP|DISABLED_|pytest\.mark\.xfail")
+# A source file as a build file names it, and the rooms whose build files may name only their own.
+CMAKE_SOURCE = re.compile(r"[^\s()\";]+\.(?:cc|cpp|cxx|c)\b")
+CMAKE_ROOMS = ("src/", "tests/", "fuzz/", "benchmarks/", "examples/")
+OWN_FOLDER = ("${CMAKE_CURRENT_SOURCE_DIR}/", "${CMAKE_CURRENT_BINARY_DIR}/", "${PROJECT_BINARY_DIR}/")
 SOURCE_SUFFIXES = {".h", ".cc", ".py", ".sh", ".cmake"}
 
 
@@ -44,15 +52,17 @@ def check_lines(name, text):
 
 
 def check_cc_functions(name, text):
-    """Function bodies by layout: clang-format puts the closing brace of one at column 0."""
-    start = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"^[A-Za-z].*\)( const)?( noexcept)?( override)?.*\{$", line):
-            start = number
-        if line.startswith("}") and start is not None:
-            if number - start > MAX_FUNCTION_LINES and not line.startswith("}  // namespace"):
-                yield f"{name}:{start}: a function of {number - start} lines"
-            start = None
+    try:
+        found = functions(text)
+    except Unreadable as problem:
+        yield f"{name}: {problem}"
+        return
+    for function in found:
+        where = f"{name}:{function.first_line}: {function.name}"
+        if function.has_body and function.num_lines > MAX_FUNCTION_LINES:
+            yield f"{where} has {function.num_lines} lines"
+        if function.num_parameters > MAX_PARAMETERS:
+            yield f"{where} has {function.num_parameters} parameters"
 
 
 def check_py_functions(name, text):
@@ -61,6 +71,19 @@ def check_py_functions(name, text):
             length = node.end_lineno - node.lineno + 1
             if length > MAX_FUNCTION_LINES:
                 yield f"{name}:{node.lineno}: {node.name} has {length} lines"
+
+
+def check_rooms(name, text):
+    """A build file of a room names sources that lie beside it or are made in the build folder."""
+    if not name.startswith(CMAKE_ROOMS):
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        for source in CMAKE_SOURCE.findall(line.split("#")[0]):
+            outside = source
+            for own in OWN_FOLDER:
+                outside = outside.removeprefix(own)
+            if outside == source and "/" in source or outside.startswith("../") or "/../" in outside:
+                yield f"{name}:{number}: {source} is a source out of another room"
 
 
 def check_built(root, names):
@@ -79,11 +102,14 @@ def main():
     names = tracked_files(root)
     problems = list(check_built(root, names))
     for name in names:
-        if pathlib.PurePosixPath(name).suffix not in SOURCE_SUFFIXES:
+        path = pathlib.PurePosixPath(name)
+        if path.name == "CMakeLists.txt":
+            problems += check_rooms(name, (root / name).read_text(encoding="utf-8"))
+        if path.suffix not in SOURCE_SUFFIXES:
             continue
         text = (root / name).read_text(encoding="utf-8")
         problems += check_lines(name, text)
-        if name.endswith(".cc") and name not in GENERATED:
+        if name.endswith((".h", ".cc")) and name not in GENERATED:
             problems += check_cc_functions(name, text)
         if name.endswith(".py"):
             problems += check_py_functions(name, text)

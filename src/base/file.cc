@@ -1,7 +1,11 @@
 #include "base/file.h"
 
-#include <openssl/evp.h>
+// The interface that names the algorithm: EVP, which replaced it, looks algorithms up by name and
+// so brings along all of them and what opens libraries, megabytes of a static program.
+#define OPENSSL_API_COMPAT 0x10100000L
+#include <openssl/sha.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -83,18 +87,14 @@ Result<std::string> file_xxh3_128(const std::filesystem::path& path) {
 }
 
 Result<std::string> file_sha256(const std::filesystem::path& path) {
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(),
-                                                                   EVP_MD_CTX_free);
-  if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
-    return internal_error("SHA-256 is not available from OpenSSL");
-  }
+  SHA256_CTX context;
+  SHA256_Init(&context);
   QUIRE_TRY(for_each_piece(path, [&](std::span<const std::byte> piece) {
-    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
+    SHA256_Update(&context, piece.data(), piece.size());
   }));
-  std::vector<unsigned char> digest(EVP_MAX_MD_SIZE);
-  unsigned int length = 0;
-  EVP_DigestFinal_ex(context.get(), digest.data(), &length);
-  return to_hex(std::span(digest).first(length));
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  SHA256_Final(digest.data(), &context);
+  return to_hex(digest);
 }
 
 }  // namespace quire

@@ -63,6 +63,10 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
       ->envname("QUIRE_THREADS")
       ->group(kGroup)
       ->capture_default_str();
+  command
+      ->add_flag("--pin-threads", engine.pin_threads, "Keep each thread of a step on one processor")
+      ->envname("QUIRE_PIN_THREADS")
+      ->group(kGroup);
   command->add_option("--device", engine.device, "cpu")
       ->envname("QUIRE_DEVICE")
       ->group(kGroup)

@@ -1,8 +1,10 @@
 #include "cli/line_editor.h"
 
-#include <editline/readline.h>
+#include <histedit.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -17,35 +19,72 @@ namespace {
 
 constexpr int kMaxHistory = 1000;
 
+// What the editor shows before a line; it asks without being given the LineEditor.
+char* prompt_of(EditLine* editor) {
+  void* prompt = nullptr;
+  el_get(editor, EL_CLIENTDATA, &prompt);
+  return static_cast<char*>(prompt);
+}
+
 }  // namespace
 
+// libedit by its own interface: its imitation of readline looks users up, which no static program
+// can.
+class LineEditor::Terminal {
+ public:
+  explicit Terminal(const std::filesystem::path& history_file)
+      : editor_(el_init("quire", stdin, stdout, stderr), el_end),
+        history_(history_init(), history_end) {
+    HistEvent event;
+    history(history_.get(), &event, H_SETSIZE, kMaxHistory);
+    if (!history_file.empty()) history(history_.get(), &event, H_LOAD, history_file.c_str());
+    if (editor_ == nullptr) return;
+    el_set(editor_.get(), EL_PROMPT, prompt_of);
+    el_set(editor_.get(), EL_EDITOR, "emacs");
+    el_set(editor_.get(), EL_HIST, history, history_.get());
+    el_source(editor_.get(), nullptr);
+  }
+
+  std::optional<std::string> read_line(std::string prompt) {
+    if (editor_ == nullptr) return std::nullopt;
+    el_set(editor_.get(), EL_CLIENTDATA, prompt.data());
+    int count = 0;
+    const char* typed = el_gets(editor_.get(), &count);
+    if (typed == nullptr || count <= 0) return std::nullopt;
+    std::string line(typed, static_cast<std::size_t>(count));
+    if (line.ends_with('\n')) line.pop_back();
+    HistEvent event;
+    if (!line.empty()) history(history_.get(), &event, H_ENTER, line.c_str());
+    return line;
+  }
+
+  void save(const std::filesystem::path& history_file) {
+    HistEvent event;
+    history(history_.get(), &event, H_SAVE, history_file.c_str());
+  }
+
+ private:
+  std::unique_ptr<EditLine, void (*)(EditLine*)> editor_;
+  std::unique_ptr<History, void (*)(History*)> history_;
+};
+
 LineEditor::LineEditor(std::filesystem::path history_file)
-    : interactive_(isatty(STDIN_FILENO) == 1),
-      piped_(&std::cin, "standard input"),
-      history_file_(std::move(history_file)) {
-  if (!interactive_) return;
-  using_history();
-  stifle_history(kMaxHistory);
-  if (!history_file_.empty()) read_history(history_file_.c_str());
+    : piped_(&std::cin, "standard input"), history_file_(std::move(history_file)) {
+  if (isatty(STDIN_FILENO) == 1) terminal_ = std::make_unique<Terminal>(history_file_);
 }
 
 LineEditor::~LineEditor() {
-  if (!interactive_ || history_file_.empty()) return;
+  if (terminal_ == nullptr || history_file_.empty()) return;
   std::error_code error;
   std::filesystem::create_directories(history_file_.parent_path(), error);
-  if (!error) write_history(history_file_.c_str());
+  if (!error) terminal_->save(history_file_);
 }
 
 Result<std::optional<std::string>> LineEditor::read_line(const std::string& prompt) {
-  if (!interactive_) {
-    std::string line;
-    QUIRE_ASSIGN(const bool more, piped_.next(&line));
-    return more ? std::optional(std::move(line)) : std::nullopt;
-  }
-  const std::unique_ptr<char, void (*)(void*)> typed(readline(prompt.c_str()), std::free);
-  if (typed == nullptr) return std::optional<std::string>();
-  if (*typed != '\0') add_history(typed.get());
-  return std::optional(std::string(typed.get()));
+  if (terminal_ != nullptr) return terminal_->read_line(prompt);
+  std::string line;
+  QUIRE_ASSIGN(const bool more, piped_.next(&line));
+  return more ? std::optional(std::move(line)) : std::nullopt;
 }
 
 std::filesystem::path chat_history_file() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -21,8 +22,10 @@ class LineEditor {
   Result<std::optional<std::string>> read_line(const std::string& prompt);
 
  private:
-  bool interactive_;
+  class Terminal;
+
   LineReader piped_;
+  std::unique_ptr<Terminal> terminal_;  // null when stdin is none
   std::filesystem::path history_file_;
 };
 

@@ -67,13 +67,20 @@ void pin(std::thread*, int) {}
 
 ThreadPool::ThreadPool(int num_threads, bool pinned) {
   threads_.reserve(static_cast<std::size_t>(num_threads > 1 ? num_threads - 1 : 0));
-  for (int i = 1; i < num_threads; ++i) {
-    threads_.emplace_back([this] { work(); });
-    if (pinned) pin(&threads_.back(), i);
+  try {
+    for (int i = 1; i < num_threads; ++i) {
+      threads_.emplace_back([this] { work(); });
+      if (pinned) pin(&threads_.back(), i);
+    }
+  } catch (...) {
+    end_threads();  // those that were made would end the program with their handles
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { end_threads(); }
+
+void ThreadPool::end_threads() {
   stopping_.store(true);
   ticket_.fetch_add(2);
   ticket_.notify_all();

@@ -26,6 +26,7 @@ class ThreadPool final : public Executor {
   void parallel_for(std::int64_t n, FunctionRef<void(std::int64_t)> body) override;
 
  private:
+  void end_threads();
   void work();
   void take_share();
   // The first open job behind `seen`; spins, then sleeps.

@@ -160,6 +160,17 @@ Result<SplitStep> read_step(const Json& json, std::string_view part) {
     step.join_digits = !single;
     return step;
   }
+  if (type == "WhitespaceSplit") {
+    step.kind = SplitStep::Kind::kWhitespace;
+    step.behavior = SplitStep::Behavior::kRemoved;
+    return step;
+  }
+  if (type == "Whitespace") {  // words and runs of signs; nothing else is kept
+    step.kind = SplitStep::Kind::kWords;
+    step.behavior = SplitStep::Behavior::kRemoved;
+    step.invert = true;
+    return step;
+  }
   if (type == "Punctuation") {
     step.kind = SplitStep::Kind::kPunctuation;
     if (find_field(json, "behavior") != nullptr) QUIRE_TRY(read_behavior(json, part, &step));
@@ -363,11 +374,8 @@ Status read_decoder(const Json* json, DecodeRules* rules) {
   QUIRE_ASSIGN(const auto parts, components(*json, "decoders", "decoder"));
   bool is_fused = false;
   for (const Json* part : parts) {
-    // A copy of its own: g++ 12 takes the one in the Result for uninitialized where it is moved.
-    const auto field = string_field(*part, "type", "decoder");
-    QUIRE_TRY(field.error());
-    const std::string type = *field;
-    if (is_fused && type != "Strip") {
+    QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "decoder"));
+    if (type != "Strip" && is_fused) {
       return bad_model("decoder: " + type.substr(0, 32) + " after Fuse is not supported");
     }
     if (type == "ByteLevel" && parts.size() == 1) {

@@ -143,7 +143,7 @@ def assert_caught_at_its_step(quire: Program, folder: Path, *flags: str) -> None
     bad.assert_refused(1, "the model's")
 
 
-@pytest.mark.parametrize("cached", [False, True], ids=["stateless", "explicit"])
+@pytest.mark.parametrize("cached", [False, True], ids=["none", "explicit"])
 @pytest.mark.parametrize("name", WRONG_LOGITS)
 def test_s2_logits_of_another_shape_for_some_ids_fail_their_step(
     name: str, cached: bool, quire: Program, tmp_path: Path
@@ -209,7 +209,7 @@ class Script(torch.nn.Module):
         return tensor
 
 
-class StatelessScript(Script):
+class NoneScript(Script):
     """input_ids, position_offset to logits."""
 
     def forward(self, input_ids: torch.Tensor, position_offset: torch.Tensor) -> torch.Tensor:
@@ -257,7 +257,7 @@ def test_s2_a_scripts_tensors_of_another_kind_fail_their_step(
     """TorchScript, whose tensors may also have no memory behind them."""
     contract = DATA.parent / "contract" / graph_kind
     package = Path(shutil.copytree(contract, tmp_path / "package"))
-    script = StatelessScript(wrong) if graph_kind == "none" else ExplicitScript(wrong)
+    script = NoneScript(wrong) if graph_kind == "none" else ExplicitScript(wrong)
     torch.jit.script(script.eval()).save(str(package / "model.pt"))
     rehash(package)
     assert_caught_at_its_step(quire, package, "--backend", "torch")

@@ -69,7 +69,7 @@ def reference(template, messages, options):
 @pytest.fixture(scope="session")
 def driver():
     given = os.environ.get("QUIRE_RENDER_DRIVER")
-    found = [given] if given else ROOT.glob("build/*/tests/unit/chat/render_driver")
+    found = [given] if given else ROOT.glob("build/*/tests/oracle_chat/render_driver")
     newest = max(map(pathlib.Path, found), key=lambda path: path.stat().st_mtime, default=None)
     assert newest, "build the target render_driver or set QUIRE_RENDER_DRIVER"
     return newest

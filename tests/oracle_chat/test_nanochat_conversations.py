@@ -19,7 +19,7 @@ NAMES = ("A-e5-d4", "B-e0-d3", "C-e2-d4")
 
 def ask(program, lines, *arguments):
     """The answers of a driver, one a line."""
-    found = list(ROOT.glob(f"build/*/tests/unit/{program}"))
+    found = list(ROOT.glob(f"build/*/tests/{program}"))
     assert found, f"build the target {pathlib.Path(program).name}"
     newest = max(found, key=lambda path: path.stat().st_mtime)
     text = "".join(json.dumps(line) + "\n" for line in lines)

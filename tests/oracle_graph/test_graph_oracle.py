@@ -43,7 +43,7 @@ class Driver:
 @pytest.fixture(scope="module")
 def driver():
     build = pathlib.Path(os.environ.get("QUIRE_BUILD", ROOT / "build" / "release"))
-    binary = build / "tests" / "unit" / "runner" / "graph" / "graph_driver"
+    binary = build / "tests" / "oracle_graph" / "graph_driver"
     assert binary.is_file(), f"{binary} is not built; run scripts/build.sh release graph_driver"
     made = Driver(binary)
     yield made

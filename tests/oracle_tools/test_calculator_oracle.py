@@ -126,7 +126,7 @@ def is_beyond(text):
 @pytest.fixture(scope="module")
 def driver():
     for preset in ("asan", "release", "core"):
-        path = ROOT / "build" / preset / "tests/unit/tools/calculate_driver"
+        path = ROOT / "build" / preset / "tests/oracle_tools/calculate_driver"
         if path.exists():
             return path
     raise AssertionError("calculate_driver is not built; run scripts/build.sh release")

@@ -35,7 +35,7 @@ namespace {
 //   none: input_ids, position_offset
 constexpr std::size_t kPagedArguments = 7;
 constexpr std::size_t kExplicitArguments = 4;
-constexpr std::size_t kStatelessArguments = 2;
+constexpr std::size_t kNoneArguments = 2;
 
 // LibTorch's messages go on with stack traces after their first line.
 std::string first_line(const std::string& message) {
@@ -402,7 +402,7 @@ Status ExplicitScript::run(const ModelInput& input, std::vector<float>* logits) 
   return ok_status();
 }
 
-class StatelessScript final : public ScriptRunner {
+class NoneScript final : public ScriptRunner {
  public:
   using ScriptRunner::ScriptRunner;
 
@@ -413,9 +413,9 @@ class StatelessScript final : public ScriptRunner {
   std::optional<TokenBlockStore> store_;
 };
 
-Status StatelessScript::open() {
+Status NoneScript::open() {
   const std::size_t count = script_.num_arguments();
-  QUIRE_TRY(check_arguments(package_, count, kStatelessArguments, kStatelessArguments));
+  QUIRE_TRY(check_arguments(package_, count, kNoneArguments, kNoneArguments));
   const std::uint64_t bytes = TokenBlockStore::bytes_per_block(options_.block_size);
   const std::uint64_t available = available_memory_bytes();
   const int num_blocks = choose_num_blocks(bytes, available);
@@ -426,7 +426,7 @@ Status StatelessScript::open() {
   return probe_forward();
 }
 
-Status StatelessScript::run(const ModelInput& input, std::vector<float>* logits) {
+Status NoneScript::run(const ModelInput& input, std::vector<float>* logits) {
   logits->resize(input.logits_indices.size() * static_cast<std::size_t>(package_.vocab_size));
   for (StepGroup& group : group_by_length(input)) {
     for (const StepSequence& sequence : group.sequences) {
@@ -473,7 +473,7 @@ Result<std::unique_ptr<ModelRunner>> open_script(const ModelPackage& package,
   if (package.graph == "explicit") {
     return open_as<ExplicitScript>(std::move(script), package, options);
   }
-  return open_as<StatelessScript>(std::move(script), package, options);
+  return open_as<NoneScript>(std::move(script), package, options);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "runner/onnx/stateless_runner.h"
+#include "runner/onnx/none_runner.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -19,11 +19,11 @@
 namespace quire::onnx {
 namespace {
 
-class StatelessRunner final : public ModelRunner {
+class NoneRunner final : public ModelRunner {
  public:
-  StatelessRunner(std::unique_ptr<OnnxSession> session,
-                  const ModelPackage& package,
-                  const EngineOptions& options)
+  NoneRunner(std::unique_ptr<OnnxSession> session,
+             const ModelPackage& package,
+             const EngineOptions& options)
       : session_(std::move(session)), package_(package), options_(options) {}
 
   Status open();
@@ -45,7 +45,7 @@ class StatelessRunner final : public ModelRunner {
   std::optional<TokenBlockStore> store_;
 };
 
-Status StatelessRunner::open() {
+Status NoneRunner::open() {
   QUIRE_ASSIGN(logits_, find_logits(*session_, package_.vocab_size));
   package_.vocab_size = logits_.vocab_size;
   QUIRE_ASSIGN(integers_, find_integer_inputs(*session_, {}));
@@ -67,7 +67,7 @@ Status StatelessRunner::open() {
   return probe();
 }
 
-Status StatelessRunner::probe() {
+Status NoneRunner::probe() {
   const std::vector<TokenId> ids(static_cast<std::size_t>(std::min(2, package_.max_seq_len)), 0);
   const Result<std::vector<float>> logits = forward(ids);
   if (logits || logits.error().code() != StatusCode::kInternal) return logits.error();
@@ -75,7 +75,7 @@ Status StatelessRunner::probe() {
                    " does not compute a step: " + logits.error().message());
 }
 
-Status StatelessRunner::run(const ModelInput& input, std::vector<float>* logits) {
+Status NoneRunner::run(const ModelInput& input, std::vector<float>* logits) {
   LogitsWriter writer(input, spec_.vocab_size, logits);
   std::vector<StepGroup> groups = group_by_length(input);
   for (StepGroup& group : groups) {
@@ -92,7 +92,7 @@ Status StatelessRunner::run(const ModelInput& input, std::vector<float>* logits)
   return ok_status();
 }
 
-Status StatelessRunner::run_group(const StepGroup& group, LogitsWriter* writer) {
+Status NoneRunner::run_group(const StepGroup& group, LogitsWriter* writer) {
   const auto batch = static_cast<std::int64_t>(group.sequences.size());
   std::vector<const char*> input_names;
   std::vector<Ort::Value> inputs;
@@ -112,7 +112,7 @@ Status StatelessRunner::run_group(const StepGroup& group, LogitsWriter* writer) 
   return ok_status();
 }
 
-void StatelessRunner::fill(const StepGroup& group, IntegerInput* values) const {
+void NoneRunner::fill(const StepGroup& group, IntegerInput* values) const {
   std::vector<std::int64_t>& list = values->values();
   list.clear();
   const std::string& name = values->name();
@@ -135,10 +135,10 @@ void StatelessRunner::fill(const StepGroup& group, IntegerInput* values) const {
 
 }  // namespace
 
-Result<std::unique_ptr<ModelRunner>> open_stateless_runner(std::unique_ptr<OnnxSession> session,
-                                                           const ModelPackage& package,
-                                                           const EngineOptions& options) {
-  auto runner = std::make_unique<StatelessRunner>(std::move(session), package, options);
+Result<std::unique_ptr<ModelRunner>> open_none_runner(std::unique_ptr<OnnxSession> session,
+                                                      const ModelPackage& package,
+                                                      const EngineOptions& options) {
+  auto runner = std::make_unique<NoneRunner>(std::move(session), package, options);
   QUIRE_TRY(runner->open());
   return std::unique_ptr<ModelRunner>(std::move(runner));
 }
