@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/cpus.h"
 #include "cli/config_file.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
@@ -55,7 +56,10 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
           "A file of engine options, such as max-num-seqs = 4; flags and environment come first")
       ->envname("QUIRE_CONFIG")
       ->group(kGroup);
-  command->add_option("--threads", engine.num_threads, "Threads of a step; 0: all cores")
+  command
+      ->add_option("--threads",
+                   engine.num_threads,
+                   "Threads of a step; 0: what affinity and CPU quota allow")
       ->envname("QUIRE_THREADS")
       ->group(kGroup)
       ->capture_default_str();
@@ -121,6 +125,7 @@ void add_tools_flag(CLI::App* command, ModelFlags* flags) {
 int show_config(const ModelFlags& flags) {
   print_out("# quire " QUIRE_VERSION " %s; 0 and auto: chosen when the model is opened\n",
             flags.command->get_name().c_str());
+  print_out("# threads = 0 is %s\n", describe_cpus(read_cpu_limits()).c_str());
   for (const CLI::Option* option : flags.command->get_options()) {
     if (option->get_group() != kGroup) continue;
     const std::string name = option->get_lnames().front();

@@ -17,7 +17,7 @@
 #include "runner/graph/fusion.h"
 #include "runner/graph/graph_model.h"
 #include "runner/graph/layout.h"
-#include "runner/num_threads.h"
+#include "base/cpus.h"
 #include "runner/paged_cache.h"
 
 namespace quire::graph {

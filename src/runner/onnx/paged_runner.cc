@@ -11,7 +11,7 @@
 
 #include "kernels/isa.h"
 #include "ops/paged_graph.h"
-#include "runner/num_threads.h"
+#include "base/cpus.h"
 #include "runner/onnx/onnx_library.h"
 #include "runner/onnx/onnx_session.h"
 #include "runner/onnx/onnx_types.h"
