@@ -7,8 +7,9 @@
 
 namespace quire::cli {
 
-// Reads lines that a person types: with editing and history on a terminal, plainly otherwise. The
-// history is kept in `history_file` between sessions; an empty path keeps none.
+// Reads lines that a person types: with editing and history on a terminal, plainly otherwise and
+// where the system has no UTF-8 locale. The history is kept in `history_file` between sessions; an
+// empty path keeps none.
 class LineEditor {
  public:
   explicit LineEditor(std::filesystem::path history_file);
@@ -22,7 +23,8 @@ class LineEditor {
  private:
   class Terminal;
 
-  std::unique_ptr<Terminal> terminal_;  // null when stdin is none
+  bool interactive_;
+  std::unique_ptr<Terminal> terminal_;  // null when lines are read plainly
   std::filesystem::path history_file_;
 };
 
