@@ -29,6 +29,10 @@ struct GenerateRequest {
   SamplingParams params = {};
   int priority = 0;             // lower runs first
   std::string cache_salt = {};  // prompts share cached blocks only under the same salt
+  // For the chat template of a conversation: a JSON array of tools, and a JSON object of further
+  // variables, such as enable_thinking. Empty for none.
+  std::string tools_json = {};
+  std::string template_context_json = {};
 };
 
 using ProgressCallback = std::function<void(const Progress&)>;
@@ -80,6 +84,7 @@ class Llm {
 
   // Ids of a prompt as the engine gets them.
   Result<std::vector<TokenId>> tokenize(const Prompt& prompt) const;
+  Result<std::vector<TokenId>> tokenize(const GenerateRequest& request) const;
 
   bool has_chat_template() const;
   // What the package's generation_config.json recommends; greedy where it says nothing.

@@ -44,7 +44,7 @@ class [[nodiscard]] Status {
 };
 
 inline Status ok_status() { return {}; }
-// Each with one line of text: control characters in the message become question marks.
+// Each with one line of text: control characters in the message become escapes like \n and \x1b.
 Status invalid_argument(std::string message);
 Status bad_model(std::string message);
 Status not_found(std::string message);

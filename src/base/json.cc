@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <set>
@@ -22,13 +23,13 @@ class JsonGuard : public nlohmann::json_sax<json> {
  public:
   explicit JsonGuard(int max_depth) : max_depth_(max_depth) {}
 
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(json::number_integer_t) override { return true; }
-  bool number_unsigned(json::number_unsigned_t) override { return true; }
-  bool number_float(json::number_float_t, const json::string_t&) override { return true; }
-  bool string(json::string_t&) override { return true; }
-  bool binary(json::binary_t&) override { return true; }
+  bool null() override { return count(); }
+  bool boolean(bool) override { return count(); }
+  bool number_integer(json::number_integer_t) override { return count(); }
+  bool number_unsigned(json::number_unsigned_t) override { return count(); }
+  bool number_float(json::number_float_t, const json::string_t&) override { return count(); }
+  bool string(json::string_t&) override { return count(); }
+  bool binary(json::binary_t&) override { return count(); }
   bool start_object(std::size_t) override {
     keys_.emplace_back();
     return enter();
@@ -58,14 +59,24 @@ class JsonGuard : public nlohmann::json_sax<json> {
   const std::string& problem() const { return problem_; }
 
  private:
+  // A tree takes many times the bytes of its text where values are short.
+  bool count() {
+    if (++num_values_ <= kMaxValues) return true;
+    problem_ = "it has more than " + std::to_string(kMaxValues) + " values";
+    return false;
+  }
   bool enter() {
+    if (!count()) return false;
     if (++depth_ <= max_depth_) return true;
     problem_ = "it is nested more than " + std::to_string(max_depth_) + " deep";
     return false;
   }
 
+  static constexpr std::size_t kMaxValues = 8'000'000;
+
   int max_depth_;
   int depth_ = 0;
+  std::size_t num_values_ = 0;
   std::vector<std::set<std::string>> keys_;
   std::string problem_;
 };

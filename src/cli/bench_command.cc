@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "eval/bench_latency.h"
 #include "eval/bench_requests.h"
 #include "eval/roofline.h"
@@ -182,11 +183,11 @@ void print_json(const BenchResult& result) {
                        {"inter_token_ms", result.latency->inter_token},
                        {"inter_token_beside_prompt_ms", result.latency->inter_token_late}};
   }
-  std::printf("%s\n", json.dump().c_str());
+  print_out("%s\n", json.dump().c_str());
 }
 
 void print_latency(const BenchLatency& latency) {
-  std::printf(
+  print_out(
       "first token of a prompt of %d tokens: %.1f ms; with its beginning cached %.1f ms "
       "(%.1f %%), shared with a running request %.1f ms (%.1f %%)\n",
       latency.num_prompt,
@@ -195,7 +196,7 @@ void print_latency(const BenchLatency& latency) {
       100 * latency.ttft_cached / latency.ttft_cold,
       latency.ttft_shared,
       100 * latency.ttft_shared / latency.ttft_cold);
-  std::printf(
+  print_out(
       "%d streams: a token each every %.1f ms; beside a prompt of %d tokens every %.1f ms "
       "at worst (%.1f times)\n",
       latency.num_streams,
@@ -210,22 +211,21 @@ void print_bars(const char* what, const std::map<int, double>& rates) {
   for (const auto& [size, rate] : rates) most = std::max(most, rate);
   for (const auto& [size, rate] : rates) {
     const auto length = static_cast<std::size_t>(40 * rate / most);
-    std::printf(
-        "  %-8s %4d  %9.1f tok/s  %s\n", what, size, rate, std::string(length, '#').c_str());
+    print_out("  %-8s %4d  %9.1f tok/s  %s\n", what, size, rate, std::string(length, '#').c_str());
   }
 }
 
 void print_table(const BenchResult& result) {
-  std::printf("prompt length: tokens a second until the first answer token\n");
+  print_out("prompt length: tokens a second until the first answer token\n");
   print_bars("prefill", result.prefill_tok_s);
-  std::printf("streams: tokens a second of all together, at a context of %d\n", kContext);
+  print_out("streams: tokens a second of all together, at a context of %d\n", kContext);
   print_bars("decode", result.decode_tok_s);
-  std::printf("loaded in %.0f ms; %.0f MiB resident\n", result.load_ms, result.rss_mib);
-  std::printf("this machine: %.0f int8 GMAC/s, %.0f fp32 GFLOP/s, %.1f GB/s read from memory\n",
-              result.roofline.int8_gmac_s,
-              result.roofline.fp32_gflop_s,
-              result.roofline.read_gb_s);
-  std::printf(
+  print_out("loaded in %.0f ms; %.0f MiB resident\n", result.load_ms, result.rss_mib);
+  print_out("this machine: %.0f int8 GMAC/s, %.0f fp32 GFLOP/s, %.1f GB/s read from memory\n",
+            result.roofline.int8_gmac_s,
+            result.roofline.fp32_gflop_s,
+            result.roofline.read_gb_s);
+  print_out(
       "share of the limit: prefill %.0f %% of arithmetic, decode of one stream %.0f %% of "
       "reading\n",
       100 * result.prefill_share,

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,8 +13,10 @@
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
 #include "cli/line_editor.h"
+#include "cli/output.h"
 #include "cli/sampling_flags.h"
 #include "quire/llm.h"
+#include "quire/printable.h"
 
 namespace quire::cli {
 namespace {
@@ -36,14 +37,15 @@ class AnswerWriter {
  public:
   void write(const TextDelta& delta) {
     if (delta.kind != kind_) {
-      if (kind_ == PartKind::kText) std::cout << "[";
-      if (delta.kind == PartKind::kToolResult) std::cout << " = ";
-      if (delta.kind == PartKind::kText) std::cout << "] ";
+      if (kind_ == PartKind::kText) write_out("[");
+      if (delta.kind == PartKind::kToolResult) write_out(" = ");
+      if (delta.kind == PartKind::kText) write_out("] ");
       kind_ = delta.kind;
     }
-    std::cout << delta.text << std::flush;
+    write_out_text(delta.text);
+    flush_out();
   }
-  void finish() const { std::cout << (kind_ == PartKind::kText ? "\n" : "]\n"); }
+  void finish() const { write_out(kind_ == PartKind::kText ? "\n" : "]\n"); }
 
  private:
   PartKind kind_ = PartKind::kText;
@@ -97,26 +99,27 @@ class Chat {
   void command(const std::string& line) {
     if (line == "/reset") {
       reset();
-      std::cout << "the conversation starts anew\n";
+      write_out("the conversation starts anew\n");
     } else if (line == "/stats") {
       print_stats();
     } else {
-      if (line != "/help") std::cout << "there is no command " << line << "\n";
-      std::cout << "/reset  forget the conversation\n"
-                   "/stats  tokens, speed and cache of the last answer\n"
-                   "/exit   leave (so does Ctrl-D); Ctrl-C ends an answer\n";
+      if (line != "/help") print_out("there is no command %s\n", printable(line).c_str());
+      write_out(
+          "/reset  forget the conversation\n"
+          "/stats  tokens, speed and cache of the last answer\n"
+          "/exit   leave (so does Ctrl-D); Ctrl-C ends an answer\n");
     }
   }
 
   void print_stats() const {
     const EngineStats stats = llm_.stats();
-    std::printf(
+    print_out(
         "last answer: %d prompt tokens, %d of them cached, first token after %.0f ms, %.1f tok/s\n",
         last_.num_prompt_tokens,
         last_.num_cached_tokens,
         last_.timings.first_token_ms,
         last_rate_);
-    std::printf("cache: %d of %d blocks in use\n", stats.num_used_blocks, stats.num_blocks);
+    print_out("cache: %d of %d blocks in use\n", stats.num_used_blocks, stats.num_blocks);
   }
 
   void answer(const std::string& line) {
@@ -176,9 +179,11 @@ int run_chat(const ChatFlags& flags, const CLI::App& command) {
   std::signal(SIGINT, on_interrupt);
   LineEditor editor(chat_history_file());
   Chat chat(*std::move(llm), std::move(params), flags.system);
-  if (isatty(STDIN_FILENO) == 1) std::cout << "Type a message, or /help.\n";
+  if (isatty(STDIN_FILENO) == 1) write_out("Type a message, or /help.\n");
+  flush_out();
   while (auto line = editor.read_line("> ")) {
     if (!chat.take(*line)) break;
+    flush_out();
   }
   return kExitOk;
 }

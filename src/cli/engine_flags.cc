@@ -8,6 +8,8 @@
 
 #include "cli/config_file.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
+#include "quire/printable.h"
 
 namespace quire::cli {
 namespace {
@@ -57,6 +59,10 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
       ->envname("QUIRE_THREADS")
       ->group(kGroup)
       ->capture_default_str();
+  command
+      ->add_flag("--pin-threads", engine.pin_threads, "Keep each thread of a step on one processor")
+      ->envname("QUIRE_PIN_THREADS")
+      ->group(kGroup);
   command->add_option("--device", engine.device, "cpu")
       ->envname("QUIRE_DEVICE")
       ->group(kGroup)
@@ -113,8 +119,8 @@ void add_tools_flag(CLI::App* command, ModelFlags* flags) {
 }
 
 int show_config(const ModelFlags& flags) {
-  std::printf("# quire " QUIRE_VERSION " %s; 0 and auto: chosen when the model is opened\n",
-              flags.command->get_name().c_str());
+  print_out("# quire " QUIRE_VERSION " %s; 0 and auto: chosen when the model is opened\n",
+            flags.command->get_name().c_str());
   for (const CLI::Option* option : flags.command->get_options()) {
     if (option->get_group() != kGroup) continue;
     const std::string name = option->get_lnames().front();
@@ -128,7 +134,8 @@ int show_config(const ModelFlags& flags) {
       origin = environment != nullptr && value == environment ? "environment" : "command line";
     }
     if (flags.from_file.contains(name)) origin = "configuration file";
-    if (!value.empty()) std::printf("%s = %s  # %s\n", name.c_str(), value.c_str(), origin);
+    if (!value.empty())
+      print_out("%s = %s  # %s\n", name.c_str(), printable(value).c_str(), origin);
   }
   return kExitOk;
 }

@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "eval/bench_requests.h"
 #include "eval/perplexity.h"
 
@@ -36,19 +37,18 @@ void print_json(const PerplexityReport& report, double seconds) {
                                        {"accuracy", report.accuracy},
                                        {"accuracy_top_5", report.accuracy_of_top_5},
                                        {"seconds", seconds}};
-  std::printf("%s\n", json.dump().c_str());
+  print_out("%s\n", json.dump().c_str());
 }
 
 void print_text(const PerplexityReport& report, double seconds) {
-  std::printf("perplexity %.4f over %lld tokens\n",
-              report.perplexity,
-              static_cast<long long>(report.num_tokens));
-  std::printf("  bits a byte         %.4f\n", report.bits_per_byte);
-  std::printf("  next token likeliest %.2f %%, among the best five %.2f %%\n",
-              100 * report.accuracy,
-              100 * report.accuracy_of_top_5);
-  std::printf(
-      "  %.1f s, %.0f tokens/s\n", seconds, static_cast<double>(report.num_tokens) / seconds);
+  print_out("perplexity %.4f over %lld tokens\n",
+            report.perplexity,
+            static_cast<long long>(report.num_tokens));
+  print_out("  bits a byte         %.4f\n", report.bits_per_byte);
+  print_out("  next token likeliest %.2f %%, among the best five %.2f %%\n",
+            100 * report.accuracy,
+            100 * report.accuracy_of_top_5);
+  print_out("  %.1f s, %.0f tokens/s\n", seconds, static_cast<double>(report.num_tokens) / seconds);
 }
 
 int run_eval(const EvalFlags& flags) {

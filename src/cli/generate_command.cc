@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/prompt_source.h"
 #include "cli/sampling_flags.h"
@@ -103,17 +103,16 @@ void print_text(const std::vector<RequestOutput>& outputs,
     if (outputs.size() > 1) {
       const auto* messages = std::get_if<std::vector<ChatMessage>>(&prompts[i]->prompt);
       const auto* text = std::get_if<std::string>(&prompts[i]->prompt);
-      std::cout << "[" << i + 1 << "] "
-                << (messages != nullptr ? messages->back().content
-                    : text != nullptr   ? *text
-                                        : "")
-                << "\n";
+      print_out("[%zu] ", i + 1);
+      write_out_text(messages != nullptr ? messages->back().content : text != nullptr ? *text : "");
+      write_out("\n");
     }
     for (const CompletionOutput& sample : output.outputs) {
-      if (output.outputs.size() > 1) std::cout << "(" << sample.index + 1 << ") ";
-      std::cout << sample.text << "\n";
+      if (output.outputs.size() > 1) print_out("(%d) ", sample.index + 1);
+      write_out_text(sample.text);
+      write_out("\n");
     }
-    if (outputs.size() > 1) std::cout << "\n";
+    if (outputs.size() > 1) write_out("\n");
   }
 }
 
@@ -148,12 +147,12 @@ int run_generate(const GenerateFlags& flags, const CLI::App& command) {
   const Answers answers = answer(*prompts, flags.stats, &*llm);
   if (flags.json) {
     for (std::size_t i = 0; i < answers.outputs.size(); ++i) {
-      std::cout << wire::output_json(i, answers.outputs[i]) << "\n";
+      write_out(wire::output_json(i, answers.outputs[i]) + "\n");
     }
   } else {
     print_text(answers.outputs, *prompts);
   }
-  std::cout.flush();
+  flush_out();
   if (flags.stats || (!flags.json && isatty(STDERR_FILENO) == 1)) print_speed(answers);
   bool any_failed = false;
   for (const RequestOutput& output : answers.outputs) any_failed |= !output.error.ok();

@@ -1,14 +1,15 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <iostream>
 #include <memory>
 #include <string>
 
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "llm/package_parts.h"
 #include "package/model_package.h"
+#include "quire/printable.h"
 
 namespace quire::cli {
 namespace {
@@ -20,11 +21,11 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 void print_row(const char* name, const std::string& value) {
-  std::printf("  %-14s %s\n", name, value.c_str());
+  print_out("  %-14s %s\n", name, printable(value).c_str());
 }
 
 void print_package(const ModelPackage& package) {
-  std::printf("%s\n", package.name.c_str());
+  print_out("%s\n", printable(package.name).c_str());
   print_row("architecture", package.architecture);
   print_row("source",
             package.source + (package.license.empty() ? "" : " (" + package.license + ")"));
@@ -44,12 +45,12 @@ void print_package(const ModelPackage& package) {
   for (const TokenId id : package.eos_ids) eos += (eos.empty() ? "" : ", ") + std::to_string(id);
   print_row("ends at id", eos.empty() ? "none" : eos);
   if (package.files.empty()) return;
-  std::printf("  files\n");
+  print_out("  files\n");
   for (const auto& [name, file] : package.files) {
-    std::printf("    %-26s %14s  sha256 %.16s...\n",
-                name.c_str(),
-                mebibytes(file.size).c_str(),
-                file.sha256.c_str());
+    print_out("    %-26s %14s  sha256 %.16s...\n",
+              printable(name).c_str(),
+              mebibytes(file.size).c_str(),
+              file.sha256.c_str());
   }
 }
 
@@ -57,7 +58,7 @@ int run_inspect(const std::filesystem::path& folder) {
   const auto package = open_package(folder);
   if (!package) return report(package.error());
   print_package(*package);
-  std::fflush(stdout);
+  flush_out();
   if (Status status = check_package_sha256(*package); !status.ok()) return report(status);
   const auto tokenizer = load_tokenizer_if_any(folder);
   if (!tokenizer) return report(tokenizer.error());
@@ -65,10 +66,10 @@ int run_inspect(const std::filesystem::path& folder) {
   if (!chat_format) return report(chat_format.error());
   print_row("tokenizer", *tokenizer ? std::to_string((*tokenizer)->vocab_size()) + " ids" : "none");
   print_row("chat template", *chat_format ? "yes" : "none");
-  std::printf("%s\n",
-              package->files.empty()
-                  ? "not written by quire-export: nothing tells whether it is intact"
-                  : "intact: every file has its recorded sha256");
+  print_out("%s\n",
+            package->files.empty()
+                ? "not written by quire-export: nothing tells whether it is intact"
+                : "intact: every file has its recorded sha256");
   return kExitOk;
 }
 

@@ -1,11 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <exception>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "quire/status.h"
 
 namespace quire::cli {
@@ -49,23 +51,46 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
-    return app.exit(help) == 0 ? kExitOk : kExitFailure;
+    std::ostringstream text;
+    const int code = app.exit(help, text, text);
+    write_out(text.str());
+    return code == 0 ? kExitOk : kExitFailure;
   } catch (const CLI::ParseError& error) {
     return usage_error(app, error);
   }
   return action();
 }
 
+int run_to_the_end(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const OutputLost&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return report(resource_exhausted("out of memory"));
+  } catch (const std::exception& error) {
+    return report(internal_error(std::string("unexpected: ") + error.what()));
+  }
+}
+
+// Output that cannot be written is a failure whatever the command came to.
+int run_and_write(int argc, char** argv) {
+  try {
+    check_standard_streams();
+    const int code = run_to_the_end(argc, argv);
+    finish_out();
+    return code;
+  } catch (const OutputLost& lost) {
+    return report(lost);
+  }
+}
+
 }  // namespace
 }  // namespace quire::cli
 
 int main(int argc, char** argv) {
+  // A closed pipe and a file at its size limit are errors of a write, told as such.
   std::signal(SIGPIPE, SIG_IGN);
-  try {
-    return quire::cli::run(argc, argv);
-  } catch (const std::bad_alloc&) {
-    return quire::cli::report(quire::resource_exhausted("out of memory"));
-  } catch (const std::exception& error) {
-    return quire::cli::report(quire::internal_error(std::string("unexpected: ") + error.what()));
-  }
+  std::signal(SIGXFSZ, SIG_IGN);
+  return quire::cli::run_and_write(argc, argv);
 }

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "quire/tokenizer.h"
 #include "tokenizer/tokenizer_json.h"
 
@@ -59,16 +60,16 @@ int convert_input(const TokenizeFlags& flags, const Convert& convert) {
   if (!flags.lines) {
     const auto output = convert(**tokenizer, flags.input == "-" ? read_all(std::cin) : flags.input);
     if (!output) return report(output.error());
-    std::cout << *output << "\n" << std::flush;
+    write_out_text(*output + "\n");
     return kExitOk;
   }
   std::string line;
   for (int number = 1; std::getline(std::cin, line); ++number) {
     const auto output = convert(**tokenizer, line);
     if (!output) return report(output.error().with_context("line " + std::to_string(number)));
-    std::cout << *output << "\n";
+    write_out_text(*output + "\n");
+    flush_out();  // whoever writes the lines may wait for their answers
   }
-  std::cout.flush();
   return kExitOk;
 }
 

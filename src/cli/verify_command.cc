@@ -12,10 +12,12 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "eval/shadow.h"
 #include "eval/verify.h"
 #include "package/model_package.h"
 #include "quire/llm.h"
+#include "quire/printable.h"
 
 namespace quire::cli {
 namespace {
@@ -28,27 +30,27 @@ struct VerifyFlags {
 using Pair = std::array<std::string, 2>;
 
 int print_shadow(const std::string& name, const Pair& backends, const ShadowReport& found) {
-  std::printf("%s: %s and %s\n", name.c_str(), backends[0].c_str(), backends[1].c_str());
-  std::printf("  largest logit difference  %.6g (tolerated %.6g)\n",
-              found.max_logit_diff,
-              found.tolerated_logit_diff);
-  std::printf("  best token agrees at      %d of %d positions of %d prompts\n",
-              found.num_agreeing,
-              found.num_positions,
-              found.num_prompts);
+  print_out("%s: %s and %s\n", printable(name).c_str(), backends[0].c_str(), backends[1].c_str());
+  print_out("  largest logit difference  %.6g (tolerated %.6g)\n",
+            found.max_logit_diff,
+            found.tolerated_logit_diff);
+  print_out("  best token agrees at      %d of %d positions of %d prompts\n",
+            found.num_agreeing,
+            found.num_positions,
+            found.num_prompts);
   if (!found.first_difference) {
-    std::printf("equal: every logit, bit for bit\n");
+    print_out("equal: every logit, bit for bit\n");
     return kExitOk;
   }
   const ShadowDifference& first = *found.first_difference;
-  std::printf("  first differing logit     prompt %s, position %zu, id %d: %.9g and %.9g\n",
-              first.prompt.c_str(),
-              first.position,
-              first.id,
-              static_cast<double>(first.first),
-              static_cast<double>(first.second));
+  print_out("  first differing logit     prompt %s, position %zu, id %d: %.9g and %.9g\n",
+            printable(first.prompt).c_str(),
+            first.position,
+            first.id,
+            static_cast<double>(first.first),
+            static_cast<double>(first.second));
   const bool close = found.max_logit_diff <= found.tolerated_logit_diff;
-  std::printf("%s\n", close ? "close: within the package's tolerance" : "different");
+  print_out("%s\n", close ? "close: within the package's tolerance" : "different");
   return close ? kExitOk : kExitFailure;
 }
 
@@ -102,21 +104,21 @@ int run_verify(const VerifyFlags& verify_flags) {
   if (!llm) return report(llm.error());
   const auto result = verify_package(flags.package, &*llm);
   if (!result) return report(result.error());
-  std::printf("%s\n", package->name.c_str());
-  std::printf("  largest logit difference  %.6f (tolerated %.6f)\n",
-              result->max_logit_diff,
-              result->tolerated_logit_diff);
-  std::printf("  mean logit difference     %.6f\n", result->mean_logit_diff);
-  std::printf("  best token agrees at      %d of %d positions (%d near ties)\n",
-              result->num_agreeing,
-              result->num_positions,
-              result->num_near_ties);
-  std::printf("  tokenizer, chat template  %d and %d cases\n",
-              result->num_tokenizer_cases,
-              result->num_chat_cases);
+  print_out("%s\n", printable(package->name).c_str());
+  print_out("  largest logit difference  %.6f (tolerated %.6f)\n",
+            result->max_logit_diff,
+            result->tolerated_logit_diff);
+  print_out("  mean logit difference     %.6f\n", result->mean_logit_diff);
+  print_out("  best token agrees at      %d of %d positions (%d near ties)\n",
+            result->num_agreeing,
+            result->num_positions,
+            result->num_near_ties);
+  print_out("  tokenizer, chat template  %d and %d cases\n",
+            result->num_tokenizer_cases,
+            result->num_chat_cases);
   for (const std::string& failure : result->failures)
-    std::printf("  FAILED: %s\n", failure.c_str());
-  std::printf("%s\n", result->failures.empty() ? "verified" : "not verified");
+    print_out("  FAILED: %s\n", printable(failure).c_str());
+  print_out("%s\n", result->failures.empty() ? "verified" : "not verified");
   return result->failures.empty() ? kExitOk : kExitFailure;
 }
 

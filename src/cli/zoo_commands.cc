@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "cli/zoo_manifest.h"
 
 namespace quire::cli {
@@ -29,6 +31,23 @@ std::string python_program() {
   if (const char* chosen = std::getenv("QUIRE_PYTHON")) return chosen;
   if (const char* venv = std::getenv("VIRTUAL_ENV")) return std::string(venv) + "/bin/python";
   return "python3";
+}
+
+// Python looks for modules in the current folder first, which holds whatever somebody put there. -P
+// (Python 3.11) keeps it out of the one we start, this environment out of those that one starts:
+// PYTHONPATH loses the entries that mean the current folder, of which "a::b" and "a:" have one.
+void keep_python_out_of_current_folder() {
+  setenv("PYTHONSAFEPATH", "1", /*overwrite=*/1);
+  const char* given = std::getenv("PYTHONPATH");
+  if (given == nullptr) return;
+  std::string kept;
+  std::istringstream entries(given);
+  for (std::string entry; std::getline(entries, entry, ':');) {
+    const std::filesystem::path normal = std::filesystem::path(entry).lexically_normal();
+    if (normal.empty() || normal == "." || normal == "./") continue;
+    kept += (kept.empty() ? "" : ":") + entry;
+  }
+  kept.empty() ? unsetenv("PYTHONPATH") : setenv("PYTHONPATH", kept.c_str(), 1);
 }
 
 // Runs a program and waits; its exit code, or -1 when it could not be run or was killed. `quiet`
@@ -59,13 +78,13 @@ int run_list() {
     const std::string name = model["name"];
     std::error_code error;
     const bool here = std::filesystem::exists("models/" + name + "/model_info.json", error);
-    std::printf("%-24s %5s  %6.0f MiB  %-20s %s%s\n",
-                name.c_str(),
-                model["parameters"].get<std::string>().c_str(),
-                model["source"]["size"].get<double>() / 1048576.0,
-                model["license"].get<std::string>().c_str(),
-                model["about"].get<std::string>().c_str(),
-                here ? "  (in models/)" : "");
+    print_out("%-24s %5s  %6.0f MiB  %-20s %s%s\n",
+              name.c_str(),
+              model["parameters"].get<std::string>().c_str(),
+              model["source"]["size"].get<double>() / 1048576.0,
+              model["license"].get<std::string>().c_str(),
+              model["about"].get<std::string>().c_str(),
+              here ? "  (in models/)" : "");
   }
   return kExitOk;
 }
@@ -84,16 +103,19 @@ int run_pull(const PullFlags& flags) {
                                    "\" in the zoo; known: " + known));
   }
   const std::string python = python_program();
-  if (run_program({python, "-c", "import quire_export"}, /*quiet=*/true) != 0) {
+  keep_python_out_of_current_folder();
+  if (run_program({python, "-P", "-c", "import quire_export"}, /*quiet=*/true) != 0) {
     return report(unimplemented(python +
                                 " has no quire-export, which pull needs; run scripts/setup.sh and "
                                 "set QUIRE_PYTHON=.venv/bin/python"));
   }
-  std::vector<std::string> command = {python, "-m", "quire_export.zoo", flags.name};
+  std::vector<std::string> command = {python, "-P", "-m", "quire_export.zoo", flags.name};
   if (!flags.output.empty()) command.insert(command.end(), {"-o", flags.output});
   if (flags.force) command.emplace_back("--force");
   const int code = run_program(command, /*quiet=*/false);
-  return code >= 0 ? code : report(internal_error(python + " was killed"));
+  if (code < 0) return report(internal_error(python + " was killed"));
+  // Python ends with 120 where its output could not be written; ours are 0 to 3.
+  return code <= kExitBadModel ? code : kExitFailure;
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ Result<RequestId> Engine::add(Request request) {
     return invalid_argument(
         "the request needs room for " + std::to_string(num_prompt + max_tokens - 1) +
         " tokens, but the cache holds " +
-        std::to_string(block_manager_.num_blocks() * block_manager_.block_size()) +
+        std::to_string(std::int64_t{block_manager_.num_blocks()} * block_manager_.block_size()) +
         "; lower max_tokens or raise --kv-blocks");
   }
   auto generation = std::make_unique<Generation>();

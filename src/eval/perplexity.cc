@@ -115,7 +115,8 @@ Result<PerplexityReport> measure_perplexity(std::string_view text,
     return invalid_argument("this package has no tokenizer, so a text cannot be evaluated");
   }
   const ModelSpec& model = llm->runner().spec();
-  const int most = std::min(model.max_seq_len, model.num_kv_blocks * model.block_size);
+  const std::int64_t held = std::int64_t{model.num_kv_blocks} * model.block_size;
+  const int most = static_cast<int>(std::min<std::int64_t>(model.max_seq_len, held));
   if (options.context < 2 || options.context > most) {
     return invalid_argument("--context is " + std::to_string(options.context) +
                             ", but must be from 2 to " + std::to_string(most));

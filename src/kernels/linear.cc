@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "kernels/elementwise.h"
 
@@ -46,6 +47,8 @@ class Group {
  private:
   Status check();
   void lay_out();
+  void cut(const LinearTarget& target, TargetWork* work);
+  static void gate(const LinearTarget& target, float* wide, TargetWork* work);
   void prepare_rows();
   void prepare_panel(std::int64_t panel);
   void compute(std::int64_t item) const;
@@ -58,9 +61,9 @@ class Group {
   const LinearRows& rows_;
   std::span<const LinearTarget> targets_;
   std::array<TargetWork, kMaxLinearTargets> works_;
-  LinearCall quantizing_;  // of the first quantized target: all share its panels
-  RmsNormCall norm_;       // x is null without a norm
-  bool has_quantized_ = false;
+  LinearCall quantizing_;                    // of the first quantized target: all share its panels
+  RmsNormCall norm_;                         // x is null without a norm
+  const LinearTarget* quantized_ = nullptr;  // the first of them
   SerialExecutor serial_;
   Executor* executor_ = nullptr;
   std::int64_t num_rows_ = 0;
@@ -80,7 +83,6 @@ Status Group::check() {
       (!rows_.norm.empty() && rows_.norm.size() != to_size(k))) {
     return invalid_argument("linear: x must be [rows, K] and y [rows, N]");
   }
-  const LinearTarget* quantized = nullptr;
   for (const LinearTarget& target : targets_) {
     const std::int64_t n = target.weights->n() / (target.gate != nullptr ? 2 : 1);
     if (target.weights->k() != k || num_rows_ > std::numeric_limits<std::int64_t>::max() / n ||
@@ -92,13 +94,47 @@ Status Group::check() {
       return invalid_argument("linear: these outputs cannot be gated");
     }
     if (!target.weights->is_quantized()) continue;
-    if (quantized != nullptr && quantized->activation_bits != target.activation_bits) {
-      return invalid_argument("linear: one row is quantized in one way");
+    if (quantized_ == nullptr) quantized_ = &target;
+    // A panel of quantized rows holds what the kind of weights needs of them.
+    if (quantized_->activation_bits != target.activation_bits ||
+        quantized_->weights->kind() != target.weights->kind()) {
+      return invalid_argument("linear: rows are quantized in one way for all");
     }
-    quantized = &target;
   }
-  has_quantized_ = quantized != nullptr;
   return ok_status();
+}
+
+// One matrix's call, and its items behind those of the matrices before it.
+void Group::cut(const LinearTarget& target, TargetWork* work) {
+  work->call.kind = target.weights->kind();
+  work->call.activation_bits = target.activation_bits;
+  work->call.k = target.weights->k();
+  work->call.n = target.weights->n();
+  work->call.weights = target.weights->tiles();
+  work->call.tile_bytes = target.weights->tile_bytes();
+  work->call.bias = target.weights->bias();
+  work->call.x = rows_.x.data();
+  work->call.rows = num_rows_;
+  work->call.y = target.y.data();
+  work->tiles = target.weights->num_tiles() / (target.gate != nullptr ? 2 : 1);
+  work->groups = divide_up(work->tiles, columns_);
+  work->first_item = num_items_;
+  work->residual = target.residual.empty() ? nullptr : target.residual.data();
+  num_items_ += work->groups * row_items_;
+}
+
+// Lets the outputs go to `wide` and the gated halves of them to where they are wanted.
+void Group::gate(const LinearTarget& target, float* wide, TargetWork* work) {
+  const std::int64_t half = work->call.n / 2;
+  work->call.y = wide;
+  work->gate = {.kind = *target.gate,
+                .gated = true,
+                .x = wide,
+                .y = target.y.data(),
+                .width = 0,
+                .x_stride = work->call.n,
+                .up_offset = half,
+                .y_stride = half};
 }
 
 // Decides who computes what, and where intermediate results lie.
@@ -109,58 +145,39 @@ void Group::lay_out() {
   columns_ = num_rows_ > kFewRows ? kManyRowsColumns : table_.tile_columns;
   std::int64_t all_columns = 0;
   std::size_t bytes = 0;
+  const auto place = [&bytes](std::size_t size) {
+    return std::exchange(bytes, bytes + aligned_bytes(size));
+  };
   std::array<std::size_t, kMaxLinearTargets> wide_at = {};
   for (std::size_t i = 0; i < targets_.size(); ++i) {
-    const LinearTarget& target = targets_[i];
-    TargetWork& work = works_[i];
-    work.call.kind = target.weights->kind();
-    work.call.activation_bits = target.activation_bits;
-    work.call.k = k;
-    work.call.n = target.weights->n();
-    work.call.weights = target.weights->tiles();
-    work.call.tile_bytes = target.weights->tile_bytes();
-    work.call.bias = target.weights->bias();
-    work.call.x = rows_.x.data();
-    work.call.rows = num_rows_;
-    work.call.y = target.y.data();
-    work.tiles = target.weights->num_tiles() / (target.gate != nullptr ? 2 : 1);
-    work.groups = divide_up(work.tiles, columns_);
-    work.first_item = num_items_;
-    work.residual = target.residual.empty() ? nullptr : target.residual.data();
-    num_items_ += work.groups * row_items_;
-    all_columns += work.call.n;
-    if (target.gate == nullptr) continue;
-    wide_at[i] = bytes;
-    bytes += aligned_bytes(to_size(num_rows_ * work.call.n) * sizeof(float));
+    cut(targets_[i], &works_[i]);
+    all_columns += works_[i].call.n;
+    if (targets_[i].gate == nullptr) continue;
+    wide_at[i] = place(to_size(num_rows_ * works_[i].call.n) * sizeof(float));
   }
-  const std::size_t normed_at = bytes;
-  if (!rows_.norm.empty()) bytes += aligned_bytes(rows_.x.size_bytes());
-  const std::size_t panels_at = bytes;
-  const auto bits = static_cast<std::size_t>(targets_[0].activation_bits);
-  if (has_quantized_) {
-    bytes += to_size(panels_ * divide_up(k, kQuantBlock) * table_.panel_bytes[bits]);
+  const std::size_t normed_at = rows_.norm.empty() ? 0 : place(rows_.x.size_bytes());
+  std::size_t panels_at = 0;
+  if (quantized_ != nullptr) {
+    const auto bits = static_cast<std::size_t>(quantized_->activation_bits);
+    panels_at = place(to_size(panels_ * divide_up(k, kQuantBlock) * table_.panel_bytes[bits]));
   }
   std::byte* memory = context_.workspace.reserve(bytes);
-  norm_ = {.x = rows_.norm.empty() ? nullptr : rows_.x.data(),
-           .weight = rows_.norm.data(),
-           .y = reinterpret_cast<float*>(memory + normed_at),
-           .k = k,
-           .epsilon = rows_.epsilon};
+  if (!rows_.norm.empty()) {
+    norm_ = {.x = rows_.x.data(),
+             .weight = rows_.norm.data(),
+             .y = reinterpret_cast<float*>(memory + normed_at),
+             .k = k,
+             .epsilon = rows_.epsilon};
+  }
   for (std::size_t i = 0; i < targets_.size(); ++i) {
     TargetWork& work = works_[i];
     if (norm_.x != nullptr) work.call.x = norm_.y;
-    if (has_quantized_) work.call.panels = reinterpret_cast<std::uint8_t*>(memory + panels_at);
-    if (work.call.kind <= PackedKind::kQ8Min) quantizing_ = work.call;
+    if (targets_[i].weights->is_quantized()) {
+      work.call.panels = reinterpret_cast<std::uint8_t*>(memory + panels_at);
+      quantizing_ = work.call;
+    }
     if (targets_[i].gate == nullptr) continue;
-    work.call.y = reinterpret_cast<float*>(memory + wide_at[i]);
-    const std::int64_t half = work.call.n / 2;
-    work.gate = {.kind = *targets_[i].gate,
-                 .gated = true,
-                 .x = work.call.y,
-                 .y = targets_[i].y.data(),
-                 .x_stride = work.call.n,
-                 .up_offset = half,
-                 .y_stride = half};
+    gate(targets_[i], reinterpret_cast<float*>(memory + wide_at[i]), &work);
   }
   const bool small = num_rows_ * all_columns < kMinParallelWork / k;
   executor_ = small ? &serial_ : &context_.executor;
@@ -171,11 +188,11 @@ void Group::prepare_panel(std::int64_t panel) {
     const std::int64_t begin = panel * table_.panel_rows;
     table_.rms_norm(norm_, begin, std::min(begin + table_.panel_rows, num_rows_));
   }
-  if (has_quantized_) table_.quantize_panel(quantizing_, panel);
+  if (quantized_ != nullptr) table_.quantize_panel(quantizing_, panel);
 }
 
 void Group::prepare_rows() {
-  if (norm_.x == nullptr && !has_quantized_) return;
+  if (norm_.x == nullptr && quantized_ == nullptr) return;
   Executor& executor = panels_ == 1 ? static_cast<Executor&>(serial_) : *executor_;
   for_each_item(executor, panels_, [&](std::int64_t panel, int) { prepare_panel(panel); });
 }

@@ -114,7 +114,8 @@ constexpr std::size_t kMaxLinearTargets = 4;
 
 // The same bits as rms_norm(), linear(), activate() and an addition one after another, with the
 // rows normalized and quantized once and one wait for all threads at the end. All weights have the
-// same K, those that are quantized the same activation bits. Fails and throws as linear() does.
+// same K, those that are quantized one kind and the same activation bits. Fails and throws as
+// linear() does.
 Status linear_group(const KernelContext& context,
                     const LinearRows& rows,
                     std::span<const LinearTarget> targets);

@@ -168,6 +168,15 @@ Llm& Llm::operator=(Llm&&) noexcept = default;
 Llm::~Llm() = default;
 
 Result<std::vector<TokenId>> Llm::tokenize(const Prompt& prompt) const {
+  return tokenize(GenerateRequest{.prompt = prompt});
+}
+
+Result<std::vector<TokenId>> Llm::tokenize(const GenerateRequest& request) const {
+  const Prompt& prompt = request.prompt;
+  const bool chat = std::holds_alternative<std::vector<ChatMessage>>(prompt);
+  if (!chat && (!request.tools_json.empty() || !request.template_context_json.empty())) {
+    return invalid_argument("tools and variables of a chat template are for messages only");
+  }
   if (const auto* ids = std::get_if<std::vector<TokenId>>(&prompt)) return *ids;
   if (impl_->tokenizer == nullptr) {
     return invalid_argument("this package has no tokenizer; give prompts as token ids");
@@ -184,15 +193,18 @@ Result<std::vector<TokenId>> Llm::tokenize(const Prompt& prompt) const {
   if (!chat_format) {
     return invalid_argument("this package has no chat template; give prompts as plain text");
   }
-  QUIRE_ASSIGN(const std::vector<TextSpan> spans,
-               chat_format->chat_template.render(std::get<std::vector<ChatMessage>>(prompt),
-                                                 chat_format->options));
+  ChatRenderOptions options = chat_format->options;
+  options.tools_json = request.tools_json;
+  options.extra_context_json = request.template_context_json;
+  QUIRE_ASSIGN(
+      const std::vector<TextSpan> spans,
+      chat_format->chat_template.render(std::get<std::vector<ChatMessage>>(prompt), options));
   return impl_->tokenizer->encode_spans(spans);
 }
 
 Result<std::uint64_t> Llm::submit(const GenerateRequest& request) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
-    QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request.prompt));
+    QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request));
     return impl_->engine.submit({.prompt_ids = std::move(ids),
                                  .params = request.params,
                                  .priority = request.priority,

@@ -1,10 +1,11 @@
+#include "quire/sampling_params.h"
+
 #include <cmath>
 #include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "quire/result.h"
-#include "quire/sampling_params.h"
 
 namespace quire {
 namespace {

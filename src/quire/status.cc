@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "quire/printable.h"
+
 namespace quire {
 
 std::string_view status_code_name(StatusCode code) {
@@ -40,33 +42,23 @@ Status Status::with_context(std::string_view context) const {
 namespace {
 
 // What a file or a user wrote may stand in a message, but no line break and no terminal code of it.
-Status make_status(StatusCode code, std::string message) {
-  for (char& c : message) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) c = '?';
-  }
-  return {code, std::move(message)};
+Status make_status(StatusCode code, const std::string& message) {
+  return {code, printable(message)};
 }
 
 }  // namespace
 
 Status invalid_argument(std::string message) {
-  return make_status(StatusCode::kInvalidArgument, std::move(message));
+  return make_status(StatusCode::kInvalidArgument, message);
 }
-Status bad_model(std::string message) {
-  return make_status(StatusCode::kBadModel, std::move(message));
-}
-Status not_found(std::string message) {
-  return make_status(StatusCode::kNotFound, std::move(message));
-}
+Status bad_model(std::string message) { return make_status(StatusCode::kBadModel, message); }
+Status not_found(std::string message) { return make_status(StatusCode::kNotFound, message); }
 Status resource_exhausted(std::string message) {
-  return make_status(StatusCode::kResourceExhausted, std::move(message));
+  return make_status(StatusCode::kResourceExhausted, message);
 }
 Status unimplemented(std::string message) {
-  return make_status(StatusCode::kUnimplemented, std::move(message));
+  return make_status(StatusCode::kUnimplemented, message);
 }
-Status internal_error(std::string message) {
-  return make_status(StatusCode::kInternal, std::move(message));
-}
+Status internal_error(std::string message) { return make_status(StatusCode::kInternal, message); }
 
 }  // namespace quire

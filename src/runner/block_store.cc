@@ -4,10 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "base/checked_size.h"
+#include "runner/kv_sizing.h"
 
 namespace quire {
 
@@ -30,35 +35,39 @@ std::vector<StepGroup> group_by_length(const ModelInput& input) {
   return list;
 }
 
-std::uint64_t KvBlockStore::bytes_per_block(std::span<const Shape> tensors, int block_size) {
-  std::uint64_t bytes = 0;
+Result<std::uint64_t> KvBlockStore::bytes_per_block(std::span<const Shape> tensors,
+                                                    int block_size) {
+  std::optional<std::uint64_t> bytes = 0;
   for (const Shape& shape : tensors) {
-    bytes += static_cast<std::uint64_t>(shape.num_heads) * shape.head_bytes *
-             static_cast<std::uint64_t>(block_size);
+    const auto one = checked_product({static_cast<std::uint64_t>(shape.num_heads),
+                                      shape.head_bytes,
+                                      static_cast<std::uint64_t>(block_size)});
+    bytes = one ? checked_sum({*bytes, *one}) : std::nullopt;
+    if (!bytes) return block_too_large();
   }
-  return bytes;
+  return *bytes;
 }
 
 Result<KvBlockStore> KvBlockStore::create(std::vector<Shape> tensors,
                                           int num_blocks,
                                           int block_size) {
-  const std::uint64_t bytes =
-      bytes_per_block(tensors, block_size) * static_cast<std::uint64_t>(num_blocks);
+  QUIRE_ASSIGN(const std::uint64_t one, bytes_per_block(tensors, block_size));
+  QUIRE_ASSIGN(const std::uint64_t bytes,
+               check_cache_fits(one, num_blocks, std::numeric_limits<std::size_t>::max()));
   QUIRE_ASSIGN(MemoryRegion memory, MemoryRegion::map(bytes));
-  return KvBlockStore(std::move(tensors), num_blocks, block_size, std::move(memory));
+  KvBlockStore store(std::move(tensors), block_size, std::move(memory));
+  std::size_t begin = 0;
+  for (const Shape& shape : store.tensors_) {
+    store.begin_of_tensor_.push_back(begin);
+    // Parts of the sum above, so they fit.
+    QUIRE_ASSIGN(const std::uint64_t part, bytes_per_block({&shape, 1}, block_size));
+    begin += part * static_cast<std::size_t>(num_blocks);
+  }
+  return store;
 }
 
-KvBlockStore::KvBlockStore(std::vector<Shape> tensors,
-                           int num_blocks,
-                           int block_size,
-                           MemoryRegion memory)
-    : tensors_(std::move(tensors)), block_size_(block_size), memory_(std::move(memory)) {
-  std::size_t begin = 0;
-  for (const Shape& shape : tensors_) {
-    begin_of_tensor_.push_back(begin);
-    begin += bytes_per_block({&shape, 1}, block_size) * static_cast<std::size_t>(num_blocks);
-  }
-}
+KvBlockStore::KvBlockStore(std::vector<Shape> tensors, int block_size, MemoryRegion memory)
+    : tensors_(std::move(tensors)), block_size_(block_size), memory_(std::move(memory)) {}
 
 std::size_t KvBlockStore::offset(std::size_t tensor, std::int32_t block, int head, int slot) const {
   const Shape& shape = tensors_[tensor];
@@ -106,24 +115,37 @@ void KvBlockStore::scatter(std::size_t tensor,
   }
 }
 
-TokenBlockStore::TokenBlockStore(int num_blocks, int block_size)
-    : block_size_(block_size),
-      ids_(static_cast<std::size_t>(num_blocks) * static_cast<std::size_t>(block_size)) {}
+std::uint64_t TokenBlockStore::bytes_per_block(int block_size) {
+  return sizeof(TokenId) * static_cast<std::uint64_t>(block_size);
+}
 
-std::size_t TokenBlockStore::slot(std::span<const std::int32_t> blocks, int position) const {
+Result<TokenBlockStore> TokenBlockStore::create(int num_blocks, int block_size) {
+  QUIRE_ASSIGN(
+      const std::uint64_t bytes,
+      check_cache_fits(
+          bytes_per_block(block_size), num_blocks, std::numeric_limits<std::size_t>::max()));
+  QUIRE_ASSIGN(MemoryRegion memory, MemoryRegion::map(bytes));
+  return TokenBlockStore(block_size, std::move(memory));
+}
+
+TokenBlockStore::TokenBlockStore(int block_size, MemoryRegion memory)
+    : block_size_(block_size), memory_(std::move(memory)) {}
+
+TokenId* TokenBlockStore::slot(std::span<const std::int32_t> blocks, int position) const {
   const std::int32_t block = blocks[static_cast<std::size_t>(position / block_size_)];
-  return static_cast<std::size_t>(block) * static_cast<std::size_t>(block_size_) +
+  return reinterpret_cast<TokenId*>(memory_.data()) +
+         static_cast<std::size_t>(block) * static_cast<std::size_t>(block_size_) +
          static_cast<std::size_t>(position % block_size_);
 }
 
 void TokenBlockStore::write(const StepSequence& sequence, std::span<const TokenId> new_ids) {
   for (std::size_t i = 0; i < new_ids.size(); ++i) {
-    ids_[slot(sequence.blocks, sequence.past + static_cast<int>(i))] = new_ids[i];
+    *slot(sequence.blocks, sequence.past + static_cast<int>(i)) = new_ids[i];
   }
 }
 
 TokenId TokenBlockStore::read(std::span<const std::int32_t> blocks, int position) const {
-  return ids_[slot(blocks, position)];
+  return *slot(blocks, position);
 }
 
 }  // namespace quire

@@ -43,9 +43,8 @@ class KvBlockStore {
     std::size_t head_bytes = 0;  // of one token's vector in one head
   };
 
-  // Bytes of one block of all tensors.
-  static std::uint64_t bytes_per_block(std::span<const Shape> tensors, int block_size);
-  // Fails with kResourceExhausted.
+  // Bytes of one block of all tensors. Fails with kResourceExhausted, as create() does.
+  static Result<std::uint64_t> bytes_per_block(std::span<const Shape> tensors, int block_size);
   static Result<KvBlockStore> create(std::vector<Shape> tensors, int num_blocks, int block_size);
 
   // Copies a sequence's first `length` tokens of one tensor to `out`, [heads][length][head_bytes].
@@ -61,7 +60,7 @@ class KvBlockStore {
                const std::byte* from);
 
  private:
-  KvBlockStore(std::vector<Shape> tensors, int num_blocks, int block_size, MemoryRegion memory);
+  KvBlockStore(std::vector<Shape> tensors, int block_size, MemoryRegion memory);
   std::size_t offset(std::size_t tensor, std::int32_t block, int head, int slot) const;
 
   std::vector<Shape> tensors_;
@@ -73,16 +72,19 @@ class KvBlockStore {
 // Token ids, for graphs that compute the whole sequence each time.
 class TokenBlockStore {
  public:
-  TokenBlockStore(int num_blocks, int block_size);
+  static std::uint64_t bytes_per_block(int block_size);
+  // Fails with kResourceExhausted.
+  static Result<TokenBlockStore> create(int num_blocks, int block_size);
 
   void write(const StepSequence& sequence, std::span<const TokenId> new_ids);
   TokenId read(std::span<const std::int32_t> blocks, int position) const;
 
  private:
-  std::size_t slot(std::span<const std::int32_t> blocks, int position) const;
+  TokenBlockStore(int block_size, MemoryRegion memory);
+  TokenId* slot(std::span<const std::int32_t> blocks, int position) const;
 
   int block_size_;
-  std::vector<TokenId> ids_;
+  MemoryRegion memory_;
 };
 
 }  // namespace quire

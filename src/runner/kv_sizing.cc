@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/checked_size.h"
+
 namespace quire {
 
 int choose_num_kv_blocks(const KvSizing& sizing) {
@@ -18,12 +20,22 @@ int choose_num_kv_blocks(const KvSizing& sizing) {
   return static_cast<int>(std::min(std::max(std::min(useful, affordable), blocks_of_one), kMost));
 }
 
-Status check_cache_fits(std::uint64_t bytes_per_block, int num_blocks, std::uint64_t available) {
-  const std::uint64_t total = bytes_per_block * static_cast<std::uint64_t>(num_blocks);
-  if (total <= available) return ok_status();
-  return resource_exhausted("a cache of " + std::to_string(num_blocks) + " blocks takes " +
-                            std::to_string(total >> 20U) + " MiB, but " +
-                            std::to_string(available >> 20U) + " MiB are free; lower --kv-blocks");
+Result<std::uint64_t> check_cache_fits(std::uint64_t bytes_per_block,
+                                       int num_blocks,
+                                       std::uint64_t available) {
+  const auto total = checked_product({bytes_per_block, static_cast<std::uint64_t>(num_blocks)});
+  if (total && *total <= available) return *total;
+  const std::string size =
+      total ? std::to_string(*total >> 20U) + " MiB" : "more than 16777216 TiB";
+  return resource_exhausted("a cache of " + std::to_string(num_blocks) + " blocks takes " + size +
+                            ", but " + std::to_string(available >> 20U) +
+                            " MiB are free; lower --kv-blocks or --block-size");
+}
+
+Status block_too_large() {
+  return resource_exhausted(
+      "one block of the cache takes more than 16777216 TiB by the package's cache_layers; export "
+      "the model again");
 }
 
 }  // namespace quire

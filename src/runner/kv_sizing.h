@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "quire/status.h"
+#include "quire/result.h"
 
 namespace quire {
 
@@ -20,7 +20,13 @@ struct KvSizing {
 // use, but no more than a quarter of the free memory and never less than one such sequence needs.
 int choose_num_kv_blocks(const KvSizing& sizing);
 
-// Whether that many blocks fit the free memory; else kResourceExhausted with what to change.
-Status check_cache_fits(std::uint64_t bytes_per_block, int num_blocks, std::uint64_t available);
+// The bytes of that many blocks, once they fit the free memory; else kResourceExhausted with what
+// to change.
+Result<std::uint64_t> check_cache_fits(std::uint64_t bytes_per_block,
+                                       int num_blocks,
+                                       std::uint64_t available);
+
+// kResourceExhausted for one block that takes more bytes than a machine can count.
+Status block_too_large();
 
 }  // namespace quire

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/checked_size.h"
 #include "kernels/attention.h"
 #include "runner/kv_sizing.h"
 
@@ -38,7 +39,10 @@ Result<PagedCache> PagedCache::allocate(const ModelPackage& package, const Engin
       return bad_model(package.folder.string() + ": cache_layers: " + bytes.error().message());
     }
     layer_bytes.push_back(*bytes);
-    bytes_per_block += 2 * static_cast<std::uint64_t>(*bytes);
+    const auto layer_size = static_cast<std::uint64_t>(*bytes);
+    const auto sum = checked_sum({bytes_per_block, layer_size, layer_size});
+    if (!sum) return block_too_large();
+    bytes_per_block = *sum;
   }
   const std::uint64_t available = available_memory_bytes();
   cache.num_blocks_ = choose_num_kv_blocks({.requested_blocks = options.num_kv_blocks,
@@ -47,10 +51,12 @@ Result<PagedCache> PagedCache::allocate(const ModelPackage& package, const Engin
                                             .max_num_seqs = options.max_num_seqs,
                                             .max_seq_len = package.max_seq_len,
                                             .block_size = options.block_size});
-  QUIRE_TRY(check_cache_fits(bytes_per_block, cache.num_blocks_, available));
-  const std::uint64_t total = bytes_per_block * static_cast<std::uint64_t>(cache.num_blocks_) +
-                              2 * layer_bytes.size() * kAlignment;
-  QUIRE_ASSIGN(MemoryRegion memory, MemoryRegion::map(total));
+  QUIRE_ASSIGN(const std::uint64_t blocks_bytes,
+               check_cache_fits(bytes_per_block, cache.num_blocks_, available));
+  // What lies between two regions is small beside them; a machine's memory is far from 2^64.
+  const auto total = checked_sum({blocks_bytes, 2 * layer_bytes.size() * kAlignment});
+  if (!total) return block_too_large();
+  QUIRE_ASSIGN(MemoryRegion memory, MemoryRegion::map(*total));
   cache.memory_ = std::make_unique<MemoryRegion>(std::move(memory));
   cache.lay_out(layer_bytes);
   return cache;

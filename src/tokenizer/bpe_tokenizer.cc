@@ -56,6 +56,10 @@ BpeTokenizer::BpeTokenizer(BpeTokenizerSpec spec)
   }
   raw_finder_ = AddedTokenFinder(std::move(raw));
   normalized_finder_ = AddedTokenFinder(std::move(normalized));
+  if (spec_.unigram) {
+    unigram_.emplace(spec_.tokens, control_, *spec_.unigram);
+    return;
+  }
   if (spec_.rules.by_characters && !spec_.ignore_merges) {
     cutter_ = MarkCutter::make(spec_.tokens, spec_.rules.merges);
   }
@@ -151,6 +155,10 @@ void BpeTokenizer::encode_words(const PieceList& words,
 void BpeTokenizer::encode_word(std::string_view word,
                                bool allow_unknown,
                                std::vector<TokenId>* ids) const {
+  if (unigram_) {
+    unigram_->encode_word(word, allow_unknown, ids);
+    return;
+  }
   if (spec_.ignore_merges) {
     if (const auto found = word_ids_.find(word)) {
       ids->push_back(*found);

@@ -18,14 +18,16 @@
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/token_index.h"
+#include "tokenizer/unigram_encoder.h"
 
 namespace quire {
 
-// All that defines a BPE tokenizer, checked by whoever fills it in (tokenizer_json.cc).
+// All that defines a tokenizer, checked by whoever fills it in (tokenizer_json.cc).
 struct BpeTokenizerSpec {
   std::vector<std::string>
       tokens;  // text of each id, as in the file; empty where there is no token
   BpeRules rules;
+  std::optional<UnigramRules> unigram;  // instead of merges
   std::vector<AddedToken> added_tokens;
   PreTokenizerRules pre_tokenizer;
   std::vector<NormalizerStep> normalizer;
@@ -36,9 +38,9 @@ struct BpeTokenizerSpec {
   std::vector<TokenId> suffix;
 };
 
-// BPE over bytes, as GPT-2, Llama 3, Qwen, DeepSeek, SmolLM and nanochat use it, or over
-// characters, as Llama 2, Mistral, Gemma and Phi-3 do. Immutable: every method may be called from
-// any thread.
+// Unigram, or BPE over bytes, as GPT-2, Llama 3, Qwen, DeepSeek, SmolLM and nanochat use it, or
+// over characters, as Llama 2, Mistral, Gemma and Phi-3 do. Immutable: every method may be called
+// from any thread.
 class BpeTokenizer final : public Tokenizer {
  public:
   explicit BpeTokenizer(BpeTokenizerSpec spec);
@@ -78,6 +80,7 @@ class BpeTokenizer final : public Tokenizer {
   AddedTokenFinder normalized_finder_;  // and after it
   PreTokenizer pre_tokenizer_;
   BpeMerger merger_;
+  std::optional<UnigramEncoder> unigram_;
   // Characters after which words can be cut before a mark that stands for a space, since no merge
   // joins the two; empty where words are not cut so.
   std::optional<MarkCutter> cutter_;

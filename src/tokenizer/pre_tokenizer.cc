@@ -38,6 +38,21 @@ std::size_t match_length(const SplitStep& step, std::string_view text, std::size
       const ClassedChar c = classed_char_at(text, at);
       return is_punctuation(c) ? c.length : 0;
     }
+    case SplitStep::Kind::kWhitespace: {
+      const ClassedChar c = classed_char_at(text, at);
+      return c.is(kClassSpace) ? c.length : 0;
+    }
+    case SplitStep::Kind::kWords: {
+      const ClassedChar first = classed_char_at(text, at);
+      const bool is_word = first.is(kClassWord);
+      std::size_t end = at;
+      for (ClassedChar c = first; c.length > 0 && c.is(kClassWord) == is_word;
+           c = classed_char_at(text, end)) {
+        if (!is_word && c.is(kClassSpace)) break;
+        end += c.length;
+      }
+      return end - at;
+    }
     case SplitStep::Kind::kDigits: {
       std::size_t end = at;
       for (ClassedChar c = classed_char_at(text, at); c.is(kClassDigit);

@@ -22,6 +22,8 @@ struct SplitStep {
     kRegex,        // any other
     kLiteral,      // a text as it stands
     kDigits,       // characters that are digits of any script
+    kWhitespace,   // whitespace characters
+    kWords,        // runs of word characters, and of others that are no whitespace
     kPunctuation,  // characters that are punctuation, or ASCII symbols
     kByteLevel,    // see below
     kMetaspace,    // see below

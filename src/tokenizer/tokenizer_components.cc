@@ -160,6 +160,17 @@ Result<SplitStep> read_step(const Json& json, std::string_view part) {
     step.join_digits = !single;
     return step;
   }
+  if (type == "WhitespaceSplit") {
+    step.kind = SplitStep::Kind::kWhitespace;
+    step.behavior = SplitStep::Behavior::kRemoved;
+    return step;
+  }
+  if (type == "Whitespace") {  // words and runs of signs; nothing else is kept
+    step.kind = SplitStep::Kind::kWords;
+    step.behavior = SplitStep::Behavior::kRemoved;
+    step.invert = true;
+    return step;
+  }
   if (type == "Punctuation") {
     step.kind = SplitStep::Kind::kPunctuation;
     if (find_field(json, "behavior") != nullptr) QUIRE_TRY(read_behavior(json, part, &step));
@@ -364,7 +375,7 @@ Status read_decoder(const Json* json, DecodeRules* rules) {
   bool is_fused = false;
   for (const Json* part : parts) {
     QUIRE_ASSIGN(const std::string type, string_field(*part, "type", "decoder"));
-    if (is_fused && type != "Strip") {
+    if (type != "Strip" && is_fused) {
       return bad_model("decoder: " + type.substr(0, 32) + " after Fuse is not supported");
     }
     if (type == "ByteLevel" && parts.size() == 1) {

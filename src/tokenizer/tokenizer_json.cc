@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,7 @@
 #include "tokenizer/model_text.h"
 #include "tokenizer/token_index.h"
 #include "tokenizer/tokenizer_components.h"
+#include "tokenizer/tokenizer_config.h"
 
 namespace quire {
 namespace {
@@ -36,6 +39,7 @@ struct LongParts {
 };
 
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{64} << 20U;
+constexpr std::uintmax_t kMaxConfigBytes = std::uintmax_t{16} << 20U;
 constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr std::size_t kMaxAddedTokens = 65536;
 
@@ -234,7 +238,8 @@ Status check_model_options(const Json& model) {
   if (find_field(model, "type") != nullptr) {  // the oldest files have none
     QUIRE_ASSIGN(const std::string type, string_field(model, "type", "model"));
     if (type != "BPE") {
-      return bad_model("the model type \"" + type.substr(0, 64) + "\" is not supported; BPE is");
+      return bad_model("the model type \"" + type.substr(0, 64) +
+                       "\" is not supported; BPE and Unigram are");
     }
   }
   if (const Json* dropout = find_field(model, "dropout")) {
@@ -261,16 +266,63 @@ Status read_unknown(const Json& model, const TokenIndex& ids, BpeRules* rules) {
   return ok_status();
 }
 
+bool is_unigram(const Json& model) {
+  const Json* type = find_field(model, "type");
+  return type != nullptr && *type == "Unigram";
+}
+
+// The pieces of a Unigram model: texts and scores in the order of their ids.
+Status read_pieces(const Json& model, BpeTokenizerSpec* spec) {
+  const Json* vocab = find_field(model, "vocab");
+  if (vocab == nullptr || !vocab->is_array() || vocab->size() > std::size_t{kMaxTokenId}) {
+    return bad_model("model: \"vocab\" of a Unigram model must be an array of pieces and scores");
+  }
+  UnigramRules rules;
+  rules.token_of_byte.fill(kNoToken);
+  for (const Json& entry : *vocab) {
+    const auto id = static_cast<TokenId>(rules.scores.size());
+    const bool is_piece = entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
+                          entry[1].is_number() && std::isfinite(entry[1].get<double>());
+    if (!is_piece) {
+      return bad_model("model: piece " + std::to_string(id) + " is no pair of a text and a score");
+    }
+    QUIRE_TRY(place_token(id, entry[0].get<std::string>(), &spec->tokens));
+    rules.scores.push_back(entry[1].get<double>());
+  }
+  spec->unigram = std::move(rules);
+  return ok_status();
+}
+
+// What stands for characters that no piece has: bytes, or the unknown token.
+Status read_unigram(const Json& model, const TokenIndex& ids, BpeTokenizerSpec* spec) {
+  QUIRE_ASSIGN(const bool has_bytes, bool_field(model, "byte_fallback", false, "model"));
+  UnigramRules& rules = *spec->unigram;
+  for (std::size_t byte = 0; byte < 256 && has_bytes; ++byte) {
+    rules.token_of_byte[byte] = ids.find(byte_token(byte, true)).value_or(kNoToken);
+  }
+  if (const Json* unknown = find_field(model, "unk_id")) {
+    QUIRE_ASSIGN(rules.unknown, token_id_of(*unknown, "model: \"unk_id\""));
+    if (static_cast<std::size_t>(rules.unknown) >= rules.scores.size()) {
+      return bad_model("model: \"unk_id\" is not in the vocabulary");
+    }
+  }
+  spec->rules.unknown = rules.unknown;
+  return ok_status();
+}
+
 Status read_model(const Json& model,
                   const Json* added_tokens,
                   const TokenizerOptions& options,
                   LongParts* parts,
                   BpeTokenizerSpec* spec) {
   QUIRE_TRY(check_object(model, "model"));
-  QUIRE_TRY(check_model_options(model));
+  const bool has_pieces = is_unigram(model);
+  if (!has_pieces) QUIRE_TRY(check_model_options(model));
   QUIRE_ASSIGN(spec->ignore_merges, bool_field(model, "ignore_merges", false, "model"));
   if (parts != nullptr) {
     spec->tokens = std::move(parts->tokens);
+  } else if (has_pieces) {
+    QUIRE_TRY(read_pieces(model, spec));
   } else {
     QUIRE_TRY(read_vocab(model, spec));
   }
@@ -280,6 +332,10 @@ Status read_model(const Json& model,
   std::vector<bool> control(spec->tokens.size());
   for (const AddedToken& token : spec->added_tokens) {
     if (token.is_control()) control[static_cast<std::size_t>(token.id)] = true;
+  }
+  if (has_pieces) {
+    if (!spec->rules.by_characters) return bad_model("a Unigram model has no use for ByteLevel");
+    return read_unigram(model, ids, spec);
   }
   QUIRE_TRY(read_unknown(model, ids, &spec->rules));
   QUIRE_ASSIGN(const bool byte_fallback, bool_field(model, "byte_fallback", false, "model"));
@@ -319,39 +375,106 @@ Result<BpeTokenizerSpec> read_spec(const Json& json,
 }
 
 // The file with its long parts read as text; fails where that is not how to read it.
-Result<BpeTokenizerSpec> read_by_parts(std::string_view json, const TokenizerOptions& options) {
+Result<BpeTokenizerSpec> read_by_parts(std::string_view json,
+                                       const TokenizerOptions& options,
+                                       const TokenizerConfigFiles* files) {
   const Status unusual = bad_model("the file is to be read as a tree");
   const std::optional<ModelText> cut = cut_model_text(json);
-  if (!cut) return unusual;
+  if (!cut || !cut->vocab.starts_with('{')) return unusual;
   auto tokens = read_vocab_text(cut->vocab, kMaxTokenBytes, std::size_t{kMaxTokenId});
   if (!tokens) return unusual;
   LongParts parts{*std::move(tokens), cut->merges};
-  QUIRE_ASSIGN(const Json document, parse_json(cut->rest, "the tokenizer"));
+  QUIRE_ASSIGN(Json document, parse_json(cut->rest, "the tokenizer"));
+  if (files != nullptr) {
+    const TokenIndex ids(parts.tokens);
+    const auto size = std::ranges::count_if(parts.tokens, [](const auto& t) { return !t.empty(); });
+    const ModelVocabulary vocabulary{[&ids](const std::string& text) { return ids.find(text); },
+                                     static_cast<std::size_t>(size)};
+    QUIRE_TRY(apply_tokenizer_config(*files, vocabulary, &document));
+  }
   return read_spec(document, options, &parts);
 }
 
-Result<BpeTokenizerSpec> read_as_tree(std::string_view json, const TokenizerOptions& options) {
-  QUIRE_ASSIGN(const Json document, parse_json(json, "the tokenizer"));
+// The id that a vocabulary gives a text: an object has it, an array its place.
+std::optional<TokenId> id_in_tree(const Json& vocab, const std::string& text) {
+  if (vocab.is_array()) {
+    const auto piece = std::ranges::find_if(vocab, [&text](const Json& entry) {
+      return entry.is_array() && !entry.empty() && entry[0] == text;
+    });
+    return piece == vocab.end() ? std::nullopt
+                                : std::optional(static_cast<TokenId>(piece - vocab.begin()));
+  }
+  if (!vocab.is_object()) return std::nullopt;
+  const auto found = vocab.find(text);
+  if (found == vocab.end()) return std::nullopt;
+  const auto id = token_id_of(*found, "vocab");
+  return id ? std::optional(*id) : std::nullopt;
+}
+
+Result<BpeTokenizerSpec> read_as_tree(std::string_view json,
+                                      const TokenizerOptions& options,
+                                      const TokenizerConfigFiles* files) {
+  QUIRE_ASSIGN(Json document, parse_json(json, "the tokenizer"));
+  if (files != nullptr) {
+    const Json* model = find_field(document, "model");
+    const Json* found = model == nullptr ? nullptr : find_field(*model, "vocab");
+    const Json vocab = found == nullptr ? Json::object() : *found;
+    const ModelVocabulary vocabulary{
+        [&vocab](const std::string& text) { return id_in_tree(vocab, text); }, vocab.size()};
+    QUIRE_TRY(apply_tokenizer_config(*files, vocabulary, &document));
+  }
   return read_spec(document, options, nullptr);
+}
+
+Result<std::unique_ptr<Tokenizer>> make_tokenizer(std::string_view json,
+                                                  const TokenizerOptions& options,
+                                                  const TokenizerConfigFiles* files) {
+  if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
+  Result<BpeTokenizerSpec> spec = read_by_parts(json, options, files);
+  // What the fast way cannot read the other one can, or says why not.
+  if (!spec) spec = read_as_tree(json, options, files);
+  if (!spec) return spec.error();
+  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(*std::move(spec)));
+}
+
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+// The files beside the tokenizer.json of a folder that nobody has exported; a package has its
+// tokenizer.json as it is to be read.
+Result<std::optional<TokenizerConfigFiles>> read_config_files(const std::filesystem::path& folder) {
+  const bool has_any =
+      is_there(folder / "tokenizer_config.json") || is_there(folder / "added_tokens.json");
+  if (is_there(folder / "model_info.json") || !has_any) {
+    return std::optional<TokenizerConfigFiles>();
+  }
+  TokenizerConfigFiles files;
+  for (const auto& [name, json] : {std::pair("tokenizer_config.json", &files.tokenizer_config),
+                                   std::pair("added_tokens.json", &files.added_tokens),
+                                   std::pair("special_tokens_map.json", &files.special_tokens_map),
+                                   std::pair("config.json", &files.config)}) {
+    if (!is_there(folder / name)) continue;
+    QUIRE_ASSIGN(*json, read_json_file(folder / name, kMaxConfigBytes));
+    QUIRE_TRY(check_object(*json, name));
+  }
+  return std::optional(std::move(files));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json,
                                                         const TokenizerOptions& options) {
-  if (json.size() > kMaxFileBytes) return bad_model("tokenizer.json is too large");
-  Result<BpeTokenizerSpec> spec = read_by_parts(json, options);
-  // What the fast way cannot read the other one can, or says why not.
-  if (!spec) spec = read_as_tree(json, options);
-  if (!spec) return spec.error();
-  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(*std::move(spec)));
+  return make_tokenizer(json, options, nullptr);
 }
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder,
                                                   const TokenizerOptions& options) {
   const std::filesystem::path path = folder / "tokenizer.json";
   QUIRE_ASSIGN(const std::string text, read_file(path, kMaxFileBytes));
-  auto tokenizer = parse_tokenizer_json(text, options);
+  QUIRE_ASSIGN(const auto files, read_config_files(folder));
+  auto tokenizer = make_tokenizer(text, options, files ? &*files : nullptr);
   if (!tokenizer) return tokenizer.error().with_context(path.string());
   return tokenizer;
 }

@@ -1,8 +1,11 @@
 """`quire list` and `quire pull` as a user types them."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
 from program import Program
 
@@ -31,3 +34,31 @@ def test_pull_of_what_is_there_says_so(quire: Program, default_package: Path) ->
     run = quire("pull", "smollm2-135m-instruct", "-o", default_package, env=environment)
     assert run.code == 0 and run.out.strip() == str(default_package), run
     assert "there already" in run.err
+
+
+@pytest.mark.parametrize("python_path", ["{}", "{}:", ":{}", "{}::", ".:{}", "./:{}", "{}:./."])
+def test_s10_pull_runs_nothing_of_the_current_folder(
+    python_path: str, quire: Program, tmp_path: Path
+) -> None:
+    """Neither in the Python it starts nor in the pip that one starts, which finds no index here."""
+    folder = tmp_path / "here"
+    for module in ("quire_export", "pip", "tqdm"):
+        (folder / module).mkdir(parents=True)
+        for name in ("__init__", "__main__", "zoo"):
+            (folder / module / f"{name}.py").write_text("print('EVIL')\n")
+    for module in ("sitecustomize", "usercustomize", "json", "argparse"):
+        (folder / f"{module}.py").write_text("print('EVIL')\n")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("QUIRE_", "PYTHON"))}
+    done = subprocess.run(
+        [quire.binary, "pull", "gemma-3-270m"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+        env=clean | {
+            "QUIRE_PYTHON": sys.executable,
+            "PYTHONPATH": python_path.format(ROOT / "python"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "QUIRE_CACHE": str(tmp_path / "cache"),
+            "PIP_NO_INDEX": "1",
+        },
+    )  # fmt: skip
+    assert "EVIL" not in done.stdout + done.stderr, done
+    assert done.returncode == 1 and "could not be downloaded" in done.stderr, done

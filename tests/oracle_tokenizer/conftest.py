@@ -96,6 +96,31 @@ BY_CHARACTERS = {
         decoders.Sequence([decoders.Replace(MARK, " "), decoders.Fuse()]),
     ),
 }
+# Pieces with scores: (normalizer, pre_tokenizer, decoder).
+UNIGRAM = {
+    "unigram": (
+        normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]),
+        pre_tokenizers.Metaspace(MARK, prepend_scheme="always"),
+        decoders.Metaspace(MARK, prepend_scheme="always"),
+    ),
+    "unigram_bytes": (
+        None,
+        pre_tokenizers.Metaspace(MARK, prepend_scheme="first", split=False),
+        decoders.Sequence([*SPM_DECODER, STRIP]),
+    ),
+    "unigram_words": (
+        None,
+        pre_tokenizers.Sequence(
+            [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(MARK, prepend_scheme="always")]
+        ),
+        decoders.Metaspace(MARK, prepend_scheme="always"),
+    ),
+    "unigram_signs": (
+        normalizers.NFD(),
+        pre_tokenizers.Whitespace(),
+        decoders.Fuse(),
+    ),
+}
 SPECIALS = ["<|bos|>", "<|end|>", "<|endx|>", "<｜a▁b｜>", "<pad>"]
 
 
@@ -134,9 +159,9 @@ def steps_of(name):
 
 def added_tokens(name):
     tokens = [AddedToken(s, special=True, normalized=False) for s in SPECIALS]
-    if name in BY_CHARACTERS:
+    if name in BY_CHARACTERS or name in UNIGRAM:
         # Typed text makes no special token, so an unknown token that is one would never show.
-        tokens.append(AddedToken("<unk>", special=name != "no_bytes", normalized=False))
+        tokens.append(AddedToken("<unk>", special=name in BY_CHARACTERS and name != "no_bytes", normalized=False))
     if name == "mistral":
         tokens.append(AddedToken("<|user|>", special=True, rstrip=True, normalized=False))
     if name in ("added_flags", "llama2"):
@@ -176,6 +201,30 @@ def build_by_characters(name):
     if pre_tokenizer is not None:
         tokenizer.pre_tokenizer = pre_tokenizer
     return finish(tokenizer, name)
+
+
+def build_unigram(name):
+    """A small trained tokenizer of pieces with scores."""
+    tokenizer = Tokenizer(models.Unigram())
+    normalizer, pre_tokenizer, tokenizer.decoder = UNIGRAM[name]
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizer
+    trainer = trainers.UnigramTrainer(
+        vocab_size=1200, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False
+    )
+    # Not all of the letters, so that some have no piece.
+    corpus = [*texts.random_texts(1, 2000), " ".join(texts.WORDS) * 5]
+    corpus = ["".join(c for c in text if ord(c) < 0x180) for text in corpus]
+    tokenizer.train_from_iterator(corpus, trainer)
+    document = json.loads(tokenizer.to_str())
+    document["added_tokens"] = []
+    if name == "unigram_bytes":
+        known = {piece for piece, _ in document["model"]["vocab"]}
+        tokens = [f"<0x{byte:02X}>" for byte in range(256)]
+        document["model"]["vocab"] += [[token, -25.0] for token in tokens if token not in known]
+        document["model"]["byte_fallback"] = True
+    return finish(Tokenizer.from_str(json.dumps(document)), name)
 
 
 def build(name):
@@ -244,6 +293,7 @@ def smollm2():
 NAMES = [
     *PATTERNS,
     *BY_CHARACTERS,
+    *UNIGRAM,
     "falcon",
     "o200k_removed",
     "prefix_space",
@@ -305,7 +355,8 @@ def pair(request, driver, tmp_path_factory):
     if name == "smollm2":
         tokenizer = smollm2()
     else:
-        tokenizer = build_by_characters(name) if name in BY_CHARACTERS else build(name)
+        make = build_by_characters if name in BY_CHARACTERS else build_unigram if name in UNIGRAM else build
+        tokenizer = make(name)
     folder = tmp_path_factory.mktemp(name)
     write(tokenizer, folder, merges_as_text=name == "llama3")
     return Pair(name, Tokenizer.from_file(str(folder / "tokenizer.json")), folder, driver)

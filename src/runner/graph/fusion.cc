@@ -76,11 +76,9 @@ std::vector<std::size_t> Fuser::siblings(std::size_t node) const {
     if (found.size() == kernels::kMaxLinearTargets) break;
     const ops::Linear* linear = other > node && !gone_[other] ? linear_at(other) : nullptr;
     if (linear == nullptr) continue;
-    const bool bits_agree =
-        !linear->weights().is_quantized() || linear->activation_bits() == first->activation_bits();
-    if (linear->weights().is_quantized() == first->weights().is_quantized() && bits_agree) {
-      found.push_back(other);
-    }
+    const bool bits_agree = linear->activation_bits() == first->activation_bits();
+    const bool kinds_agree = linear->weights().kind() == first->weights().kind();
+    if (kinds_agree && (bits_agree || !linear->weights().is_quantized())) found.push_back(other);
   }
   return found;
 }

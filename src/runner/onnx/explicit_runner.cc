@@ -1,6 +1,7 @@
 #include "runner/onnx/explicit_runner.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/checked_size.h"
 #include "base/system_memory.h"
 #include "runner/block_store.h"
 #include "runner/kv_sizing.h"
@@ -60,14 +62,15 @@ class ExplicitRunner final : public ModelRunner {
   Status probe();
   Status run_group(const StepGroup& group, const ModelInput& input, LogitsWriter* writer);
   void fill(const StepGroup& group, const ModelInput& input, IntegerInput* values);
-  void gather_past(const StepGroup& group);
-  Status take_present(const StepGroup& group, const std::vector<Ort::Value>& outputs);
+  Status gather_past(const StepGroup& group);
+  Status check_presents(const StepGroup& group, const std::vector<Ort::Value>& outputs) const;
+  void take_presents(const StepGroup& group, const std::vector<Ort::Value>& outputs);
 
   std::unique_ptr<OnnxSession> session_;
   ModelPackage package_;
   EngineOptions options_;
   ModelSpec spec_;
-  std::string logits_name_;
+  LogitsInfo logits_;
   std::vector<CacheTensor> caches_;
   std::vector<IntegerInput> integers_;
   std::optional<KvBlockStore> store_;
@@ -76,9 +79,8 @@ class ExplicitRunner final : public ModelRunner {
 };
 
 Status ExplicitRunner::open() {
-  QUIRE_ASSIGN(const LogitsInfo logits, find_logits(*session_, package_.vocab_size));
-  logits_name_ = logits.name;
-  package_.vocab_size = logits.vocab_size;
+  QUIRE_ASSIGN(logits_, find_logits(*session_, package_.vocab_size));
+  package_.vocab_size = logits_.vocab_size;
   QUIRE_TRY(find_caches());
   std::vector<std::string> past_names;
   for (const CacheTensor& cache : caches_) past_names.push_back(cache.past);
@@ -129,7 +131,8 @@ Result<CacheTensor> ExplicitRunner::cache_tensor(std::size_t layer, const char* 
 }
 
 Status ExplicitRunner::allocate_store() {
-  const std::uint64_t bytes = KvBlockStore::bytes_per_block(shapes_, options_.block_size);
+  QUIRE_ASSIGN(const std::uint64_t bytes,
+               KvBlockStore::bytes_per_block(shapes_, options_.block_size));
   const std::uint64_t available = available_memory_bytes();
   const int num_blocks = choose_num_kv_blocks({.requested_blocks = options_.num_kv_blocks,
                                                .bytes_per_block = bytes,
@@ -137,7 +140,7 @@ Status ExplicitRunner::allocate_store() {
                                                .max_num_seqs = options_.max_num_seqs,
                                                .max_seq_len = package_.max_seq_len,
                                                .block_size = options_.block_size});
-  QUIRE_TRY(check_cache_fits(bytes, num_blocks, available));
+  QUIRE_TRY(check_cache_fits(bytes, num_blocks, available).error());
   QUIRE_ASSIGN(KvBlockStore store, KvBlockStore::create(shapes_, num_blocks, options_.block_size));
   store_.emplace(std::move(store));
   spec_ = {.vocab_size = package_.vocab_size,
@@ -192,8 +195,8 @@ Status ExplicitRunner::run_group(const StepGroup& group,
     input_names.push_back(values.name().c_str());
     inputs.push_back(values.tensor(batch));
   }
-  gather_past(group);
-  std::vector<const char*> output_names = {logits_name_.c_str()};
+  QUIRE_TRY(gather_past(group));
+  std::vector<const char*> output_names = {logits_.name.c_str()};
   for (std::size_t i = 0; i < caches_.size(); ++i) {
     const CacheTensor& cache = caches_[i];
     const std::vector<std::int64_t> shape = {batch, cache.num_heads, group.past, cache.head_dim};
@@ -204,9 +207,12 @@ Status ExplicitRunner::run_group(const StepGroup& group,
   std::vector<Ort::Value> outputs;
   for (std::size_t i = 0; i < output_names.size(); ++i) outputs.emplace_back(nullptr);
   QUIRE_TRY(session_->run(input_names, inputs, output_names, outputs));
-  QUIRE_TRY(take_present(group, outputs));
+  QUIRE_TRY(check_presents(group, outputs));
+  QUIRE_ASSIGN(const LogitsView logits,
+               view_logits(outputs.front(), logits_, batch, group.num_new));
+  take_presents(group, outputs);
   for (std::size_t i = 0; i < group.sequences.size(); ++i) {
-    QUIRE_TRY(writer->write(group.sequences[i], i, outputs.front()));
+    QUIRE_TRY(writer->write(group.sequences[i], i, logits));
   }
   return ok_status();
 }
@@ -237,42 +243,47 @@ void ExplicitRunner::fill(const StepGroup& group, const ModelInput& input, Integ
   }
 }
 
-void ExplicitRunner::gather_past(const StepGroup& group) {
+Status ExplicitRunner::gather_past(const StepGroup& group) {
   for (std::size_t i = 0; i < caches_.size(); ++i) {
     const std::size_t bytes = static_cast<std::size_t>(shapes_[i].num_heads) *
                               shapes_[i].head_bytes * static_cast<std::size_t>(group.past);
+    // Sequences may share blocks, so all of theirs together may be more than the store holds.
+    const auto all = checked_product({bytes, group.sequences.size()});
+    if (!all || *all >= past_[i].max_size()) return resource_exhausted("out of memory");
     // One byte more, because the runtime wants an address even for an empty tensor.
-    past_[i].resize(bytes * group.sequences.size() + 1);
+    past_[i].resize(*all + 1);
     std::byte* out = past_[i].data();
     for (const StepSequence& sequence : group.sequences) {
       store_->gather(i, sequence.blocks, group.past, out);
       out += bytes;
     }
   }
+  return ok_status();
 }
 
-Status ExplicitRunner::take_present(const StepGroup& group,
-                                    const std::vector<Ort::Value>& outputs) {
+Status ExplicitRunner::check_presents(const StepGroup& group,
+                                      const std::vector<Ort::Value>& outputs) const {
+  for (std::size_t i = 0; i < caches_.size(); ++i) {
+    const CacheTensor& cache = caches_[i];
+    const std::array<std::int64_t, 4> shape = {static_cast<std::int64_t>(group.sequences.size()),
+                                               cache.num_heads,
+                                               group.past + group.num_new,
+                                               cache.head_dim};
+    QUIRE_TRY(check_output(outputs[i + 1], cache.present, cache.type, shape));
+  }
+  return ok_status();
+}
+
+void ExplicitRunner::take_presents(const StepGroup& group, const std::vector<Ort::Value>& outputs) {
   const int end = group.past + group.num_new;
   for (std::size_t i = 0; i < caches_.size(); ++i) {
-    const Ort::Value& present = outputs[i + 1];
-    const auto info = present.GetTensorTypeAndShapeInfo();
-    const std::vector<std::int64_t> expected = {static_cast<std::int64_t>(group.sequences.size()),
-                                                caches_[i].num_heads,
-                                                end,
-                                                caches_[i].head_dim};
-    if (info.GetShape() != expected || info.GetElementType() != caches_[i].type) {
-      return internal_error("the model's output " + caches_[i].present +
-                            " is not its input with the new tokens added");
-    }
-    const auto* from = static_cast<const std::byte*>(present.GetTensorRawData());
+    const auto* from = static_cast<const std::byte*>(outputs[i + 1].GetTensorRawData());
     for (const StepSequence& sequence : group.sequences) {
       store_->scatter(i, sequence.blocks, group.past, end, from);
       from += static_cast<std::size_t>(shapes_[i].num_heads) * shapes_[i].head_bytes *
               static_cast<std::size_t>(end);
     }
   }
-  return ok_status();
 }
 
 }  // namespace

@@ -6,9 +6,9 @@
 
 #include "runner/num_threads.h"
 #include "runner/onnx/explicit_runner.h"
+#include "runner/onnx/none_runner.h"
 #include "runner/onnx/onnx_session.h"
 #include "runner/onnx/paged_runner.h"
-#include "runner/onnx/stateless_runner.h"
 
 namespace quire::onnx {
 
@@ -27,7 +27,7 @@ Result<std::unique_ptr<ModelRunner>> open_onnx_runner(const ModelPackage& packag
   if (package.graph == "explicit" || (package.graph == "foreign" && has_cache)) {
     return open_explicit_runner(std::move(session), package, options);
   }
-  return open_stateless_runner(std::move(session), package, options);
+  return open_none_runner(std::move(session), package, options);
 }
 
 }  // namespace quire::onnx

@@ -21,18 +21,21 @@ constexpr std::array<std::string_view, 6> kIntegerInputs = {"input_ids",
                                                             "previous_ids",
                                                             "use_cache_branch"};
 
-void widen(const Ort::Value& logits, std::size_t first, std::span<float> row) {
-  const auto type = logits.GetTensorTypeAndShapeInfo().GetElementType();
-  if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
-    const float* values = logits.GetTensorData<float>() + first;
-    std::copy_n(values, row.size(), row.begin());
+void widen(const LogitsView& logits, std::size_t first, std::span<float> row) {
+  if (logits.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
+    std::copy_n(static_cast<const float*>(logits.data) + first, row.size(), row.begin());
     return;
   }
-  const auto* values = static_cast<const std::uint16_t*>(logits.GetTensorRawData()) + first;
-  const bool half = type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
+  const auto* values = static_cast<const std::uint16_t*>(logits.data) + first;
+  const bool half = logits.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
   std::transform(values, values + row.size(), row.begin(), [half](std::uint16_t bits) {
     return half ? kernels::half_to_float(bits) : kernels::bfloat16_to_float(bits);
   });
+}
+
+Status not_as_declared(const std::string& name) {
+  return internal_error("the model's output " + name +
+                        " has another type or shape than the graph declares");
 }
 
 }  // namespace
@@ -57,7 +60,47 @@ Result<LogitsInfo> find_logits(const OnnxSession& session, int vocab_size) {
     return bad_model("the graph's logits are " + std::to_string(width) +
                      " wide, but the package says " + std::to_string(vocab_size));
   }
-  return LogitsInfo{logits->name, vocab_size != 0 ? vocab_size : static_cast<int>(width)};
+  return LogitsInfo{.name = logits->name,
+                    .vocab_size = vocab_size != 0 ? vocab_size : static_cast<int>(width),
+                    .type = logits->type,
+                    .rank = rank};
+}
+
+Status check_output(const Ort::Value& value,
+                    const std::string& name,
+                    ONNXTensorElementDataType type,
+                    std::span<const std::int64_t> shape) {
+  try {
+    if (!value || !value.IsTensor()) return not_as_declared(name);
+    const auto info = value.GetTensorTypeAndShapeInfo();
+    if (info.GetElementType() != type || !std::ranges::equal(info.GetShape(), shape)) {
+      return not_as_declared(name);
+    }
+    std::size_t expected = 1;
+    for (const std::int64_t size : shape) expected *= static_cast<std::size_t>(size);
+    if (info.GetElementCount() != expected) return not_as_declared(name);
+    return ok_status();
+  } catch (const Ort::Exception&) {
+    return not_as_declared(name);
+  }
+}
+
+Result<LogitsView> view_logits(const Ort::Value& logits,
+                               const LogitsInfo& info,
+                               std::int64_t batch,
+                               std::int64_t length) {
+  const std::int64_t vocab = info.vocab_size;
+  LogitsView view{.data = nullptr, .type = info.type, .length = 1};
+  if (info.rank == 2) {
+    QUIRE_TRY(check_output(logits, info.name, info.type, std::array{batch, vocab}));
+  } else if (check_output(logits, info.name, info.type, std::array{batch, length, vocab}).ok()) {
+    view.length = static_cast<std::size_t>(length);
+  } else {
+    constexpr std::int64_t kLastOnly = 1;
+    QUIRE_TRY(check_output(logits, info.name, info.type, std::array{batch, kLastOnly, vocab}));
+  }
+  view.data = logits.GetTensorRawData();
+  return view;
 }
 
 IntegerInput::IntegerInput(const TensorInfo& input)
@@ -120,25 +163,18 @@ bool LogitsWriter::wants(const StepSequence& sequence) const { return !rows_of(s
 
 Status LogitsWriter::write(const StepSequence& sequence,
                            std::size_t batch_index,
-                           const Ort::Value& logits) {
-  const std::vector<std::int64_t> shape = logits.GetTensorTypeAndShapeInfo().GetShape();
-  const auto vocab = static_cast<std::int64_t>(vocab_size_);
-  const std::int64_t length = shape.size() == 3 ? shape[1] : 1;
-  if (shape.back() != vocab || static_cast<std::int64_t>(batch_index) >= shape.front()) {
-    return internal_error("the model's logits have another shape than it promised");
-  }
+                           const LogitsView& logits) {
   const std::span<const std::int64_t> rows = rows_of(sequence);
-  std::size_t target = static_cast<std::size_t>(rows.data() - input_.logits_indices.data());
+  auto target = static_cast<std::size_t>(rows.data() - input_.logits_indices.data());
+  const auto end = static_cast<std::int64_t>(sequence.first_row) + sequence.num_new;
   for (const std::int64_t row : rows) {
-    const std::int64_t from_end =
-        static_cast<std::int64_t>(sequence.first_row) + sequence.num_new - row;
-    if (from_end > length) {
-      return internal_error("the model gives logits of its last " + std::to_string(length) +
+    const auto from_end = static_cast<std::size_t>(end - row);
+    if (from_end > logits.length) {
+      return internal_error("the model gives logits of its last " + std::to_string(logits.length) +
                             " positions only; leave prompt_logprobs out");
     }
-    const auto source = (static_cast<std::int64_t>(batch_index) * length + length - from_end);
     widen(logits,
-          static_cast<std::size_t>(source) * vocab_size_,
+          (batch_index * logits.length + logits.length - from_end) * vocab_size_,
           std::span(*logits_).subspan(target++ * vocab_size_, vocab_size_));
   }
   return ok_status();

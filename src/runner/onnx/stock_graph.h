@@ -19,12 +19,37 @@ namespace quire::onnx {
 struct LogitsInfo {
   std::string name;
   int vocab_size = 0;
+  ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+  std::size_t rank = 0;
 };
 
 // The graph's output of logits, [batch, sequence, vocab] or [batch, vocab] for the last position
 // only. Fails with kBadModel if there is none, or its width is not `vocab_size` (0: as the graph
 // has it).
 Result<LogitsInfo> find_logits(const OnnxSession& session, int vocab_size);
+
+// What the graph declares of an output is a promise of the file's: what a step gives may be no
+// tensor at all, or of another type or shape, perhaps for some ids only. Fails with kInternal
+// unless `value` is a tensor of exactly this type and shape; only then may its elements be read.
+Status check_output(const Ort::Value& value,
+                    const std::string& name,
+                    ONNXTensorElementDataType type,
+                    std::span<const std::int64_t> shape);
+
+// The logits that a step gave for a batch of equally long sequences: rows of `vocab` numbers,
+// `length` for each sequence, of which the last belongs to its last token. A view into the output.
+struct LogitsView {
+  const void* data = nullptr;
+  ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+  std::size_t length = 0;
+};
+
+// Holds what a step gave against what the graph declared: `batch` sequences, all of their `length`
+// positions or the last alone. Fails as check_output() does.
+Result<LogitsView> view_logits(const Ort::Value& logits,
+                               const LogitsInfo& info,
+                               std::int64_t batch,
+                               std::int64_t length);
 
 // One of the integer inputs of a step, in the element type the graph wants.
 class IntegerInput {
@@ -58,10 +83,9 @@ class LogitsWriter {
 
   // Whether any row of this sequence is wanted.
   bool wants(const StepSequence& sequence) const;
-  // Copies the wanted rows from what the graph computed for sequence `batch_index` of its batch:
-  // `logits` of [batch, length, vocab], of which the last row is the sequence's last new token.
-  // Fails with kInternal when the shape or type is another.
-  Status write(const StepSequence& sequence, std::size_t batch_index, const Ort::Value& logits);
+  // Copies the wanted rows from what the graph computed for sequence `batch_index` of its batch.
+  // Fails with kInternal when it has no row for one that is wanted.
+  Status write(const StepSequence& sequence, std::size_t batch_index, const LogitsView& logits);
 
  private:
   std::span<const std::int64_t> rows_of(const StepSequence& sequence) const;

@@ -35,7 +35,7 @@ namespace {
 //   none: input_ids, position_offset
 constexpr std::size_t kPagedArguments = 7;
 constexpr std::size_t kExplicitArguments = 4;
-constexpr std::size_t kStatelessArguments = 2;
+constexpr std::size_t kNoneArguments = 2;
 
 // LibTorch's messages go on with stack traces after their first line.
 std::string first_line(const std::string& message) {
@@ -103,6 +103,33 @@ Result<c10::IValue> Script::call(std::vector<c10::IValue> arguments) {
   }
 }
 
+// A program may return anything: a tensor without memory (undefined, meta, sparse, all zeros), of
+// another type or shape than its kind of graph promises, perhaps for some ids only. The elements of
+// one that passes here may be read. Fails with kInternal.
+Result<at::Tensor> readable(const at::Tensor& tensor,
+                            const std::vector<std::int64_t>& shape,
+                            const char* what) {
+  const Status refusal = internal_error(std::string("the model's ") + what +
+                                        " have another type or shape than promised");
+  try {
+    if (!tensor.defined() || tensor.layout() != at::kStrided || !tensor.device().is_cpu() ||
+        tensor.scalar_type() != at::kFloat || tensor._is_zerotensor() ||
+        tensor.sizes() != at::IntArrayRef(shape)) {
+      return refusal;
+    }
+    at::Tensor dense = tensor.resolve_neg().contiguous();
+    const auto end = static_cast<std::size_t>(dense.storage_offset() + dense.numel());
+    if (dense.storage_offset() < 0 || dense.storage().nbytes() / sizeof(float) < end) {
+      return refusal;
+    }
+    return dense;
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted("not enough memory for a model step");
+  } catch (const std::exception&) {
+    return refusal;
+  }
+}
+
 Status check_arguments(const ModelPackage& package,
                        std::size_t count,
                        std::size_t least,
@@ -158,11 +185,7 @@ Result<at::Tensor> ScriptRunner::checked_logits(const c10::IValue& value,
   if (!value.isTensor()) return internal_error("the model returned no tensor of logits");
   std::vector<std::int64_t> expected = rows;
   expected.push_back(package_.vocab_size);
-  const at::Tensor& tensor = value.toTensor();
-  if (tensor.scalar_type() != at::kFloat || tensor.sizes() != at::IntArrayRef(expected)) {
-    return internal_error("the model's logits have another shape or type than it promised");
-  }
-  return tensor.contiguous();
+  return readable(value.toTensor(), expected, "logits");
 }
 
 void ScriptRunner::copy_wanted(const StepSequence& sequence,
@@ -267,7 +290,7 @@ class ExplicitScript final : public ScriptRunner {
 
  private:
   Result<at::Tensor> run_group(const StepGroup& group, const ModelInput& input);
-  c10::List<at::Tensor> gather(const StepGroup& group, std::size_t kind) const;
+  Result<c10::List<at::Tensor>> gather(const StepGroup& group, std::size_t kind) const;
   Status scatter(const StepGroup& group, const c10::IValue& present, std::size_t kind);
 
   std::optional<KvBlockStore> store_;  // tensors 2 * layer: keys, 2 * layer + 1: values
@@ -283,10 +306,11 @@ Status ExplicitScript::open() {
     const std::size_t bytes = static_cast<std::size_t>(layer.head_dim) * sizeof(float);
     shapes.insert(shapes.end(), 2, {.num_heads = layer.num_kv_heads, .head_bytes = bytes});
   }
-  const std::uint64_t bytes = KvBlockStore::bytes_per_block(shapes, options_.block_size);
+  QUIRE_ASSIGN(const std::uint64_t bytes,
+               KvBlockStore::bytes_per_block(shapes, options_.block_size));
   const std::uint64_t available = available_memory_bytes();
   const int num_blocks = choose_num_blocks(bytes, available);
-  QUIRE_TRY(check_cache_fits(bytes, num_blocks, available));
+  QUIRE_TRY(check_cache_fits(bytes, num_blocks, available).error());
   QUIRE_ASSIGN(KvBlockStore store,
                KvBlockStore::create(std::move(shapes), num_blocks, options_.block_size));
   store_.emplace(std::move(store));
@@ -294,7 +318,8 @@ Status ExplicitScript::open() {
   return probe_forward();
 }
 
-c10::List<at::Tensor> ExplicitScript::gather(const StepGroup& group, std::size_t kind) const {
+Result<c10::List<at::Tensor>> ExplicitScript::gather(const StepGroup& group, std::size_t kind) const
+    try {
   c10::List<at::Tensor> list;
   const auto batch = static_cast<std::int64_t>(group.sequences.size());
   for (std::size_t layer = 0; layer < package_.cache_layers.size(); ++layer) {
@@ -309,6 +334,8 @@ c10::List<at::Tensor> ExplicitScript::gather(const StepGroup& group, std::size_t
     list.push_back(past);
   }
   return list;
+} catch (const std::exception&) {  // sequences may share blocks: the copies may not fit
+  return resource_exhausted("not enough memory for a model step");
 }
 
 Status ExplicitScript::scatter(const StepGroup& group,
@@ -324,11 +351,7 @@ Status ExplicitScript::scatter(const StepGroup& group,
   for (std::size_t layer = 0; layer < tensors.size(); ++layer) {
     const CacheLayer& sizes = package_.cache_layers[layer];
     const std::vector<std::int64_t> shape = {batch, sizes.num_kv_heads, end, sizes.head_dim};
-    if (tensors[layer].scalar_type() != at::kFloat ||
-        tensors[layer].sizes() != at::IntArrayRef(shape)) {
-      return internal_error("the model returned a cache of another shape than cache_layers says");
-    }
-    const at::Tensor dense = tensors[layer].contiguous();
+    QUIRE_ASSIGN(const at::Tensor dense, readable(tensors[layer], shape, "keys and values"));
     const auto* from = static_cast<const std::byte*>(dense.const_data_ptr());
     for (const StepSequence& sequence : group.sequences) {
       store_->scatter(2 * layer + kind, sequence.blocks, group.past, end, from);
@@ -354,7 +377,9 @@ Result<at::Tensor> ExplicitScript::run_group(const StepGroup& group, const Model
   const auto tensor = [&](const std::vector<std::int64_t>& list) {
     return tensor_over(std::span<const std::int64_t>(list), {batch, group.num_new});
   };
-  std::vector<c10::IValue> arguments = {tensor(ids), gather(group, 0), gather(group, 1)};
+  QUIRE_ASSIGN(c10::List<at::Tensor> keys, gather(group, 0));
+  QUIRE_ASSIGN(c10::List<at::Tensor> values, gather(group, 1));
+  std::vector<c10::IValue> arguments = {tensor(ids), std::move(keys), std::move(values)};
   arguments.emplace_back(tensor(positions));
   if (has_previous_ids_) arguments.emplace_back(tensor(previous));
   QUIRE_ASSIGN(const c10::IValue result, script_.call(std::move(arguments)));
@@ -378,7 +403,7 @@ Status ExplicitScript::run(const ModelInput& input, std::vector<float>* logits) 
   return ok_status();
 }
 
-class StatelessScript final : public ScriptRunner {
+class NoneScript final : public ScriptRunner {
  public:
   using ScriptRunner::ScriptRunner;
 
@@ -389,17 +414,20 @@ class StatelessScript final : public ScriptRunner {
   std::optional<TokenBlockStore> store_;
 };
 
-Status StatelessScript::open() {
+Status NoneScript::open() {
   const std::size_t count = script_.num_arguments();
-  QUIRE_TRY(check_arguments(package_, count, kStatelessArguments, kStatelessArguments));
-  const auto bytes = sizeof(TokenId) * static_cast<std::uint64_t>(options_.block_size);
-  const int num_blocks = choose_num_blocks(bytes, available_memory_bytes());
-  store_.emplace(num_blocks, options_.block_size);
+  QUIRE_TRY(check_arguments(package_, count, kNoneArguments, kNoneArguments));
+  const std::uint64_t bytes = TokenBlockStore::bytes_per_block(options_.block_size);
+  const std::uint64_t available = available_memory_bytes();
+  const int num_blocks = choose_num_blocks(bytes, available);
+  QUIRE_TRY(check_cache_fits(bytes, num_blocks, available).error());
+  QUIRE_ASSIGN(TokenBlockStore store, TokenBlockStore::create(num_blocks, options_.block_size));
+  store_.emplace(std::move(store));
   set_spec(num_blocks);
   return probe_forward();
 }
 
-Status StatelessScript::run(const ModelInput& input, std::vector<float>* logits) {
+Status NoneScript::run(const ModelInput& input, std::vector<float>* logits) {
   logits->resize(input.logits_indices.size() * static_cast<std::size_t>(package_.vocab_size));
   for (StepGroup& group : group_by_length(input)) {
     for (const StepSequence& sequence : group.sequences) {
@@ -446,7 +474,7 @@ Result<std::unique_ptr<ModelRunner>> open_script(const ModelPackage& package,
   if (package.graph == "explicit") {
     return open_as<ExplicitScript>(std::move(script), package, options);
   }
-  return open_as<StatelessScript>(std::move(script), package, options);
+  return open_as<NoneScript>(std::move(script), package, options);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace quire {
 namespace {
 
 TEST(StatusTest, AMessageStaysOneLineWhateverAFileWroteIntoIt) {
-  EXPECT_EQ(bad_model("a\nb\x1b[31m\x7f\u00e9").message(), "a?b?[31m?\u00e9");
+  EXPECT_EQ(bad_model("a\nb\x1b[31m\x7f\u00e9").message(), "a\\nb\\x1b[31m\\x7f\u00e9");
 }
 
 TEST(Utf8Test, IllFormedBytesAreReplacedByMaximalSubparts) {

@@ -1,11 +1,11 @@
+#include "quire/sampling_params.h"
+
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <limits>
 #include <string>
 #include <vector>
-
-#include "quire/sampling_params.h"
 
 namespace quire {
 namespace {

@@ -54,6 +54,32 @@ TEST(KvBlockStoreTest, WhatIsScatteredInAnyChunksIsGatheredWhole) {
   }
 }
 
+// S1: shapes whose bytes sum to 2^64 + 128 got a region of 8 KiB, and a step wrote far past it.
+TEST(KvBlockStoreTest, SizesThatWrapAroundAreNoSmallStore) {
+  const KvBlockStore::Shape huge{1 << 24, std::size_t{1} << 26U};  // 2^50 bytes a token
+  std::vector<KvBlockStore::Shape> shapes(1024, huge);             // times 16: 2^64 a block
+  shapes.push_back({64, 1024});
+  EXPECT_EQ(KvBlockStore::bytes_per_block(shapes, 16).error().code(),
+            StatusCode::kResourceExhausted);
+  EXPECT_EQ(KvBlockStore::create(shapes, 1, 16).error().code(), StatusCode::kResourceExhausted);
+  const std::vector<KvBlockStore::Shape> one = {{1, (std::size_t{1} << 63U) + 1}};
+  EXPECT_FALSE(KvBlockStore::bytes_per_block(one, 2)) << "one product wraps to 2";
+  const std::vector<KvBlockStore::Shape> fits = {{1 << 10, std::size_t{1} << 26U}};
+  ASSERT_TRUE(KvBlockStore::bytes_per_block(fits, 256));
+  EXPECT_FALSE(KvBlockStore::create(fits, 1 << 20, 256)) << "2^64 bytes in all blocks";
+}
+
+TEST(TokenBlockStoreTest, TheMostBlocksOfTheLargestSizeHoldTheirIds) {
+  auto store = TokenBlockStore::create(1 << 24, 256);
+  ASSERT_TRUE(store) << store.error().message();
+  const std::vector<std::int32_t> blocks = {(1 << 24) - 1, 0};
+  const std::vector<TokenId> ids = {5, 6, 7};
+  store->write({.blocks = blocks, .past = 254, .num_new = 3}, ids);
+  EXPECT_EQ(store->read(blocks, 254), 5);
+  EXPECT_EQ(store->read(blocks, 255), 6);
+  EXPECT_EQ(store->read(blocks, 256), 7);
+}
+
 TEST(GroupByLengthTest, SequencesOfEqualLengthsGoTogetherAndKeepTheirRows) {
   const std::vector<std::int32_t> cumulative = {0, 1, 4, 5, 8};
   const std::vector<std::int32_t> past = {7, 0, 7, 0};

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "runner/kv_sizing.h"
+#include "runner/paged_cache.h"
 #include "support/fake_runner.h"
 
 namespace quire {
@@ -102,6 +103,30 @@ TEST(KvSizingTest, TakesAQuarterOfTheMemoryThatIsFree) {
                                   .max_seq_len = 32,
                                   .block_size = 16}),
             10);
+}
+
+// S1: a product that wraps is more than any memory and not a little of it.
+TEST(KvSizingTest, ACacheWhoseBytesWrapAroundDoesNotFit) {
+  constexpr std::uint64_t kFree = std::uint64_t{1} << 40U;
+  EXPECT_EQ(check_cache_fits((std::uint64_t{1} << 63U) + 1, 2, kFree).error().code(),
+            StatusCode::kResourceExhausted);
+  EXPECT_FALSE(check_cache_fits(std::uint64_t{1} << 48U, 1 << 16, kFree)) << "2^64 is 0";
+  const auto fits = check_cache_fits(1 << 20, 4, 4 << 20);
+  ASSERT_TRUE(fits);
+  EXPECT_EQ(*fits, 4U << 20U);
+  EXPECT_FALSE(check_cache_fits(1 << 20, 4, (4 << 20) - 1));
+}
+
+TEST(PagedCacheTest, LayersWhoseBytesWrapAroundAreRefusedAndNotLaidOut) {
+  ModelPackage package;
+  package.max_seq_len = 1;
+  // The most heads of the largest size, the largest blocks, the most of them.
+  for (const std::size_t num_layers : {1U, 132U, 264U, 33000U}) {
+    package.cache_layers.assign(num_layers, {.num_kv_heads = 4096, .head_dim = 1024});
+    const auto cache = PagedCache::allocate(package, {.num_kv_blocks = 1 << 24, .block_size = 256});
+    ASSERT_FALSE(cache) << num_layers;
+    EXPECT_EQ(cache.error().code(), StatusCode::kResourceExhausted);
+  }
 }
 
 TEST(KvSizingTest, TakesAlwaysEnoughForOneSequence) {

@@ -275,6 +275,14 @@ TEST(ReviewS11Test, TokensThatTakeWhitespaceAlongCostLinearTime) {
   EXPECT_LT(seconds_of([&] { EXPECT_EQ(both->encode(text)->size(), text.size()); }), 5);
 }
 
+TEST(ReviewS11Test, AFileOfCountlessSmallValuesIsRefusedBeforeItIsATree) {
+  std::string text = "[0";
+  for (int i = 0; i < 8'000'000; ++i) text += ",0";
+  const auto tokenizer = parse_tokenizer_json(text + "]");
+  ASSERT_FALSE(tokenizer);
+  EXPECT_NE(tokenizer.error().message().find("values"), std::string::npos);
+}
+
 TEST(ReviewS11Test, AnIndexTakesHardlyMoreMemoryThanItsContents) {
   std::vector<std::pair<std::string, std::size_t>> contents;
   for (std::size_t i = 0; i < 5000; ++i) {

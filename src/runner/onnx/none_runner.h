@@ -13,7 +13,7 @@ namespace quire::onnx {
 // A runner for graphs without a cache, which compute the whole sequence each time: our own
 // `--cache none`, or any export with only `input_ids` to `logits`. Between steps it keeps the ids.
 // Fails like open_onnx_runner().
-Result<std::unique_ptr<ModelRunner>> open_stateless_runner(std::unique_ptr<OnnxSession> session,
+Result<std::unique_ptr<ModelRunner>> open_none_runner(std::unique_ptr<OnnxSession> session,
                                                            const ModelPackage& package,
                                                            const EngineOptions& options);
 

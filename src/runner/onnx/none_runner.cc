@@ -1,4 +1,4 @@
-#include "runner/onnx/stateless_runner.h"
+#include "runner/onnx/none_runner.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -19,11 +19,11 @@
 namespace quire::onnx {
 namespace {
 
-class StatelessRunner final : public ModelRunner {
+class NoneRunner final : public ModelRunner {
  public:
-  StatelessRunner(std::unique_ptr<OnnxSession> session,
-                  const ModelPackage& package,
-                  const EngineOptions& options)
+  NoneRunner(std::unique_ptr<OnnxSession> session,
+             const ModelPackage& package,
+             const EngineOptions& options)
       : session_(std::move(session)), package_(package), options_(options) {}
 
   Status open();
@@ -40,24 +40,26 @@ class StatelessRunner final : public ModelRunner {
   ModelPackage package_;
   EngineOptions options_;
   ModelSpec spec_;
-  std::string logits_name_;
+  LogitsInfo logits_;
   std::vector<IntegerInput> integers_;
   std::optional<TokenBlockStore> store_;
 };
 
-Status StatelessRunner::open() {
-  QUIRE_ASSIGN(const LogitsInfo logits, find_logits(*session_, package_.vocab_size));
-  logits_name_ = logits.name;
-  package_.vocab_size = logits.vocab_size;
+Status NoneRunner::open() {
+  QUIRE_ASSIGN(logits_, find_logits(*session_, package_.vocab_size));
+  package_.vocab_size = logits_.vocab_size;
   QUIRE_ASSIGN(integers_, find_integer_inputs(*session_, {}));
-  const int num_blocks = choose_num_kv_blocks(
-      {.requested_blocks = options_.num_kv_blocks,
-       .bytes_per_block = sizeof(TokenId) * static_cast<std::uint64_t>(options_.block_size),
-       .available_bytes = available_memory_bytes(),
-       .max_num_seqs = options_.max_num_seqs,
-       .max_seq_len = package_.max_seq_len,
-       .block_size = options_.block_size});
-  store_.emplace(num_blocks, options_.block_size);
+  const std::uint64_t bytes = TokenBlockStore::bytes_per_block(options_.block_size);
+  const std::uint64_t available = available_memory_bytes();
+  const int num_blocks = choose_num_kv_blocks({.requested_blocks = options_.num_kv_blocks,
+                                               .bytes_per_block = bytes,
+                                               .available_bytes = available,
+                                               .max_num_seqs = options_.max_num_seqs,
+                                               .max_seq_len = package_.max_seq_len,
+                                               .block_size = options_.block_size});
+  QUIRE_TRY(check_cache_fits(bytes, num_blocks, available).error());
+  QUIRE_ASSIGN(TokenBlockStore store, TokenBlockStore::create(num_blocks, options_.block_size));
+  store_.emplace(std::move(store));
   spec_ = {.vocab_size = package_.vocab_size,
            .max_seq_len = package_.max_seq_len,
            .num_kv_blocks = num_blocks,
@@ -65,7 +67,7 @@ Status StatelessRunner::open() {
   return probe();
 }
 
-Status StatelessRunner::probe() {
+Status NoneRunner::probe() {
   const std::vector<TokenId> ids(static_cast<std::size_t>(std::min(2, package_.max_seq_len)), 0);
   const Result<std::vector<float>> logits = forward(ids);
   if (logits || logits.error().code() != StatusCode::kInternal) return logits.error();
@@ -73,7 +75,7 @@ Status StatelessRunner::probe() {
                    " does not compute a step: " + logits.error().message());
 }
 
-Status StatelessRunner::run(const ModelInput& input, std::vector<float>* logits) {
+Status NoneRunner::run(const ModelInput& input, std::vector<float>* logits) {
   LogitsWriter writer(input, spec_.vocab_size, logits);
   std::vector<StepGroup> groups = group_by_length(input);
   for (StepGroup& group : groups) {
@@ -90,7 +92,7 @@ Status StatelessRunner::run(const ModelInput& input, std::vector<float>* logits)
   return ok_status();
 }
 
-Status StatelessRunner::run_group(const StepGroup& group, LogitsWriter* writer) {
+Status NoneRunner::run_group(const StepGroup& group, LogitsWriter* writer) {
   const auto batch = static_cast<std::int64_t>(group.sequences.size());
   std::vector<const char*> input_names;
   std::vector<Ort::Value> inputs;
@@ -99,16 +101,18 @@ Status StatelessRunner::run_group(const StepGroup& group, LogitsWriter* writer) 
     input_names.push_back(values.name().c_str());
     inputs.push_back(values.tensor(batch));
   }
-  const char* output_name = logits_name_.c_str();
+  const char* output_name = logits_.name.c_str();
   Ort::Value output(nullptr);
   QUIRE_TRY(session_->run(input_names, inputs, {&output_name, 1}, {&output, 1}));
+  QUIRE_ASSIGN(const LogitsView logits,
+               view_logits(output, logits_, batch, group.past + group.num_new));
   for (std::size_t i = 0; i < group.sequences.size(); ++i) {
-    QUIRE_TRY(writer->write(group.sequences[i], i, output));
+    QUIRE_TRY(writer->write(group.sequences[i], i, logits));
   }
   return ok_status();
 }
 
-void StatelessRunner::fill(const StepGroup& group, IntegerInput* values) const {
+void NoneRunner::fill(const StepGroup& group, IntegerInput* values) const {
   std::vector<std::int64_t>& list = values->values();
   list.clear();
   const std::string& name = values->name();
@@ -131,10 +135,10 @@ void StatelessRunner::fill(const StepGroup& group, IntegerInput* values) const {
 
 }  // namespace
 
-Result<std::unique_ptr<ModelRunner>> open_stateless_runner(std::unique_ptr<OnnxSession> session,
-                                                           const ModelPackage& package,
-                                                           const EngineOptions& options) {
-  auto runner = std::make_unique<StatelessRunner>(std::move(session), package, options);
+Result<std::unique_ptr<ModelRunner>> open_none_runner(std::unique_ptr<OnnxSession> session,
+                                                      const ModelPackage& package,
+                                                      const EngineOptions& options) {
+  auto runner = std::make_unique<NoneRunner>(std::move(session), package, options);
   QUIRE_TRY(runner->open());
   return std::unique_ptr<ModelRunner>(std::move(runner));
 }
