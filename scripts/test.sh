@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Runs every test: style, unit tests with sanitizers, the release build, Python and end-to-end tests.
 # Usage: scripts/test.sh [--again] [TIER...]
-#   TIER     some of: style core threads release python e2e tidy (all but tidy unless named)
+#   TIER     some of: style core threads release python e2e static fuzz tidy (all but tidy unless named)
 #   --again  also what passed on exactly these files before
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-all_tiers=(style core threads release python e2e tidy)
+all_tiers=(style core threads release python e2e static fuzz tidy)
 # clang-tidy takes as long as all the rest and says nothing of behaviour: only when named.
-default_tiers=(style core threads release python e2e)
+default_tiers=(style core threads release python e2e static fuzz)
 again=0
 tiers=()
 for argument in "$@"; do
@@ -56,12 +56,31 @@ tier_release() {
 
 run_pytest() { PYTHONPATH=python .venv/bin/python -m pytest -q -p no:cacheprovider "$@"; }
 
-tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_tools; }
+tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_tools tests/oracle_graph; }
 
 tier_e2e() {
   scripts/build.sh release
   scripts/default_model.sh
   run_pytest tests/e2e
+}
+
+# The one file without a dependency, in a root that holds only it and a package.
+tier_static() {
+  scripts/build.sh static quire
+  scripts/default_model.sh
+  python3 tests/program/empty_root_test.py build/static/quire models/smollm2-135m-instruct
+}
+
+# Each fuzzer for some seconds from its corpus: that they link and find nothing new at once.
+tier_fuzz() {
+  local body corpus
+  scripts/build.sh fuzz
+  for body in build/fuzz/fuzz/*_fuzz; do
+    corpus=fuzz/corpus/$(basename "${body%_fuzz}")
+    [ -d "$corpus" ] || corpus=fuzz/corpus/onnx_inspect
+    "$body" -max_total_time=4 -rss_limit_mb=4096 -print_final_stats=0 -verbosity=0 \
+      "$(mktemp -d)" "$corpus" || die "$(basename "$body") found something" "see its message above"
+  done
 }
 
 tier_tidy() { scripts/build.sh tidy; }

@@ -185,7 +185,7 @@ void swiglu_rows(benchmark::State& state) {
   const std::vector<float> x = normals(32 * 3072);
   std::vector<float> y(x.size() / 2);
   for (auto _ : state) {
-    require(state, swiglu(context, x, 1536, y));
+    require(state, activate(context, {.kind = ActivationKind::kSilu, .gated = true}, x, 1536, y));
     benchmark::DoNotOptimize(y.data());
   }
 }
