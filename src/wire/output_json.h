@@ -7,7 +7,7 @@
 
 namespace quire::wire {
 
-// The line that `generate --json` prints for the prompt at `index` (docs/command_line.md).
+// The line that `generate --json` prints for the prompt at `index`.
 std::string output_json(std::size_t index, const RequestOutput& output);
 
 }  // namespace quire::wire
