@@ -9,9 +9,9 @@ namespace quire {
 
 // How an engine is run. 0 means "choose for me" where a comment says so.
 struct EngineOptions {
-  int num_threads = 0;             // threads of a model step; 0: the machine's cores
-  bool pin_threads = false;        // tie the own executor's threads to processors
-  std::string device = "cpu";      // cpu | cuda
+  int num_threads = 0;         // threads of a model step; 0: what affinity and quota allow
+  bool pin_threads = false;    // tie the own executor's threads to processors
+  std::string device = "cpu";  // cpu | cuda
   // auto | graph | onnx | torch; auto: graph, Quire's own executor, for paged packages; else onnx
   // where the package has it
   std::string backend = "auto";

@@ -6,29 +6,35 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "base/cgroup.h"
+
 namespace quire {
 namespace {
 
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 
-std::optional<std::uint64_t> read_number(const char* path) {
+std::optional<std::uint64_t> read_number(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::uint64_t value = 0;
   if (file >> value) return value;
   return std::nullopt;
 }
 
-// What a container's limit leaves; kUnlimited where there is none ("max" in cgroup v2).
-std::uint64_t container_headroom(const char* limit_path, const char* usage_path) {
-  const auto limit = read_number(limit_path);
+// What a group's limit leaves; kUnlimited where there is none ("max" in cgroup v2).
+std::uint64_t headroom(const CgroupFolder& group) {
+  const auto limit =
+      read_number(group.path / (group.unified ? "memory.max" : "memory.limit_in_bytes"));
   if (!limit) return kUnlimited;
-  const std::uint64_t used = read_number(usage_path).value_or(0);
+  const std::uint64_t used =
+      read_number(group.path / (group.unified ? "memory.current" : "memory.usage_in_bytes"))
+          .value_or(0);
   return *limit > used ? *limit - used : 0;
 }
 
@@ -47,11 +53,16 @@ std::uint64_t system_available() {
 
 }  // namespace
 
+std::uint64_t container_memory_bytes(const std::filesystem::path& root) {
+  std::uint64_t least = kUnlimited;
+  for (const CgroupFolder& group : cgroup_folders("memory", root)) {
+    least = std::min(least, headroom(group));
+  }
+  return least;
+}
+
 std::uint64_t available_memory_bytes() {
-  return std::min({system_available(),
-                   container_headroom("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-                   container_headroom("/sys/fs/cgroup/memory/memory.limit_in_bytes",
-                                      "/sys/fs/cgroup/memory/memory.usage_in_bytes")});
+  return std::min(system_available(), container_memory_bytes());
 }
 
 std::uint64_t resident_memory_bytes() {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 
 #include "quire/result.h"
@@ -11,6 +12,10 @@ namespace quire {
 // Bytes a process may still take: what the system has available, or less where a container's limit
 // (cgroup v2 or v1) leaves less.
 std::uint64_t available_memory_bytes();
+
+// What the limits of the process's control groups, its own and those around it, leave; the largest
+// number where there is none. `root` is where the file system begins.
+std::uint64_t container_memory_bytes(const std::filesystem::path& root = "/");
 
 // This process's resident memory in bytes; 0 where the system does not tell.
 std::uint64_t resident_memory_bytes();

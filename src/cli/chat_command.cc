@@ -181,11 +181,12 @@ int run_chat(const ChatFlags& flags, const CLI::App& command) {
   Chat chat(*std::move(llm), std::move(params), flags.system);
   if (isatty(STDIN_FILENO) == 1) write_out("Type a message, or /help.\n");
   flush_out();
-  while (auto line = editor.read_line("> ")) {
-    if (!chat.take(*line)) break;
+  while (true) {
+    const auto line = editor.read_line("> ");
+    if (!line) return report(line.error());
+    if (!*line || !chat.take(**line)) return kExitOk;
     flush_out();
   }
-  return kExitOk;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/cpus.h"
 #include "cli/config_file.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
@@ -43,39 +44,11 @@ void add_package_flag(CLI::App* command, std::filesystem::path* package, bool po
       ->required();
 }
 
-void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
-  add_package_flag(command, &flags->package, positional);
-  flags->command = command;
+namespace {
+
+// The cache, and who shares it in a step.
+void add_cache_flags(CLI::App* command, ModelFlags* flags) {
   EngineOptions& engine = flags->engine;
-  // First: its callback must have run before those of the options it sets.
-  command
-      ->add_option_function<std::string>(
-          "--config",
-          [command, flags](const std::string& path) { apply_config(command, path, flags); },
-          "A file of engine options, such as max-num-seqs = 4; flags and environment come first")
-      ->envname("QUIRE_CONFIG")
-      ->group(kGroup);
-  command->add_option("--threads", engine.num_threads, "Threads of a step; 0: all cores")
-      ->envname("QUIRE_THREADS")
-      ->group(kGroup)
-      ->capture_default_str();
-  command
-      ->add_flag("--pin-threads", engine.pin_threads, "Keep each thread of a step on one processor")
-      ->envname("QUIRE_PIN_THREADS")
-      ->group(kGroup);
-  command->add_option("--device", engine.device, "cpu")
-      ->envname("QUIRE_DEVICE")
-      ->group(kGroup)
-      ->capture_default_str();
-  command->add_option("--backend", engine.backend, "auto, graph, onnx or torch")
-      ->envname("QUIRE_BACKEND")
-      ->group(kGroup)
-      ->capture_default_str();
-  command
-      ->add_flag("--trust-torchscript",
-                 engine.trust_torchscript,
-                 "Run a model.pt that is not the one model_info.json names: it is a program")
-      ->group(kGroup);
   command
       ->add_option("--kv-blocks", engine.num_kv_blocks, "Cache blocks; 0: a quarter of free memory")
       ->envname("QUIRE_KV_BLOCKS")
@@ -102,6 +75,47 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
   command->add_flag("--no-prefix-cache", flags->no_prefix_cache, "Do not share equal beginnings")
       ->envname("QUIRE_NO_PREFIX_CACHE")
       ->group(kGroup);
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
+  add_package_flag(command, &flags->package, positional);
+  flags->command = command;
+  EngineOptions& engine = flags->engine;
+  // First: its callback must have run before those of the options it sets.
+  command
+      ->add_option_function<std::string>(
+          "--config",
+          [command, flags](const std::string& path) { apply_config(command, path, flags); },
+          "A file of engine options, such as max-num-seqs = 4; flags and environment come first")
+      ->envname("QUIRE_CONFIG")
+      ->group(kGroup);
+  command
+      ->add_option("--threads",
+                   engine.num_threads,
+                   "Threads of a step; 0: what affinity and CPU quota allow")
+      ->envname("QUIRE_THREADS")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      ->add_flag("--pin-threads", engine.pin_threads, "Keep each thread of a step on one processor")
+      ->envname("QUIRE_PIN_THREADS")
+      ->group(kGroup);
+  command->add_option("--device", engine.device, "cpu")
+      ->envname("QUIRE_DEVICE")
+      ->group(kGroup)
+      ->capture_default_str();
+  command->add_option("--backend", engine.backend, "auto, graph, onnx or torch")
+      ->envname("QUIRE_BACKEND")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      ->add_flag("--trust-torchscript",
+                 engine.trust_torchscript,
+                 "Run a model.pt that is not the one model_info.json names: it is a program")
+      ->group(kGroup);
+  add_cache_flags(command, flags);
   command->add_flag("--show-config",
                     flags->show_config,
                     "Print the engine options in force and where they come from, and do no more");
@@ -121,6 +135,7 @@ void add_tools_flag(CLI::App* command, ModelFlags* flags) {
 int show_config(const ModelFlags& flags) {
   print_out("# quire " QUIRE_VERSION " %s; 0 and auto: chosen when the model is opened\n",
             flags.command->get_name().c_str());
+  print_out("# threads = 0 is %s\n", describe_cpus(read_cpu_limits()).c_str());
   for (const CLI::Option* option : flags.command->get_options()) {
     if (option->get_group() != kGroup) continue;
     const std::string name = option->get_lnames().front();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cpus.h"
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
@@ -16,6 +17,7 @@
 #include "cli/prompt_source.h"
 #include "cli/sampling_flags.h"
 #include "quire/llm.h"
+#include "wire/openai_json.h"
 #include "wire/output_json.h"
 
 namespace quire::cli {
@@ -41,21 +43,21 @@ struct Answers {
   EngineStats stats;
 };
 
-Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags,
-                                                   const CLI::App& command,
-                                                   const Llm& llm) {
+Result<std::vector<wire::PromptLine>> collect_prompts(const GenerateFlags& flags,
+                                                      const CLI::App& command,
+                                                      const Llm& llm) {
   const PromptFormat format{.chat = llm.has_chat_template() && !flags.raw,
                             .token_ids = flags.token_ids};
   const SamplingParams params =
       flags.recommended ? recommended_or_given(command, flags.params, llm) : flags.params;
-  std::vector<SourcedPrompt> prompts;
+  std::vector<wire::PromptLine> prompts;
   prompts.reserve(flags.prompts.size());
   for (const std::string& text : flags.prompts) {
     prompts.push_back(prompt_from_text(text, format, params));
   }
   if (!flags.file.empty()) {
     QUIRE_ASSIGN(auto more, prompts_from_file(flags.file, format, params));
-    for (SourcedPrompt& prompt : more) prompts.push_back(std::move(prompt));
+    for (wire::PromptLine& prompt : more) prompts.push_back(std::move(prompt));
   }
   if (prompts.empty()) {
     return invalid_argument(
@@ -64,17 +66,18 @@ Result<std::vector<SourcedPrompt>> collect_prompts(const GenerateFlags& flags,
   return prompts;
 }
 
-Answers answer(const std::vector<SourcedPrompt>& prompts, bool show_stats, Llm* llm) {
+Answers answer(const std::vector<wire::PromptLine>& prompts, bool show_stats, Llm* llm) {
   Answers answers;
   answers.outputs.resize(prompts.size());
   std::vector<GenerateRequest> requests;
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    if (prompts[i]) {
-      requests.push_back(*prompts[i]);
+    const Result<GenerateRequest>& request = prompts[i].request;
+    if (request) {
+      requests.push_back(*request);
       places.push_back(i);
     } else {
-      answers.outputs[i].error = prompts[i].error();
+      answers.outputs[i].error = request.error();
     }
   }
   ProgressBar bar;
@@ -92,8 +95,14 @@ Answers answer(const std::vector<SourcedPrompt>& prompts, bool show_stats, Llm* 
   return answers;
 }
 
+// What a folder is called, for OpenAI's objects, which name a model.
+std::string package_name(const std::filesystem::path& folder) {
+  const std::filesystem::path normal = std::filesystem::absolute(folder).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
+}
+
 void print_text(const std::vector<RequestOutput>& outputs,
-                const std::vector<SourcedPrompt>& prompts) {
+                const std::vector<wire::PromptLine>& prompts) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const RequestOutput& output = outputs[i];
     if (!output.error.ok()) {
@@ -101,8 +110,8 @@ void print_text(const std::vector<RequestOutput>& outputs,
       continue;
     }
     if (outputs.size() > 1) {
-      const auto* messages = std::get_if<std::vector<ChatMessage>>(&prompts[i]->prompt);
-      const auto* text = std::get_if<std::string>(&prompts[i]->prompt);
+      const auto* messages = std::get_if<std::vector<ChatMessage>>(&prompts[i].request->prompt);
+      const auto* text = std::get_if<std::string>(&prompts[i].request->prompt);
       print_out("[%zu] ", i + 1);
       write_out_text(messages != nullptr ? messages->back().content : text != nullptr ? *text : "");
       write_out("\n");
@@ -114,6 +123,32 @@ void print_text(const std::vector<RequestOutput>& outputs,
     }
     if (outputs.size() > 1) write_out("\n");
   }
+}
+
+// A line of OpenAI's batch form gets its answer in that form.
+void print_json(const std::vector<RequestOutput>& outputs,
+                const std::vector<wire::PromptLine>& prompts,
+                const std::string& package,
+                const Llm& llm) {
+  wire::OpenAiContext context{.tokenizer = llm.tokenizer()};
+  context.created = std::chrono::duration_cast<std::chrono::seconds>(
+                        std::chrono::system_clock::now().time_since_epoch())
+                        .count();
+  std::size_t num_failed = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const wire::PromptLine& prompt = prompts[i];
+    context.model = prompt.model.empty() ? package : prompt.model;
+    write_out(prompt.form == wire::LineForm::kQuire
+                  ? wire::output_json(i, prompt.id_json, outputs[i])
+                  : wire::openai_batch_json(i, prompt, outputs[i], context));
+    write_out("\n");
+    if (!outputs[i].error.ok()) ++num_failed;
+  }
+  if (num_failed == 0) return;
+  std::fprintf(stderr,
+               "quire: %zu of %zu prompts failed; their lines say why\n",
+               num_failed,
+               outputs.size());
 }
 
 void print_speed(const Answers& answers) {
@@ -131,24 +166,29 @@ void print_speed(const Answers& answers) {
                static_cast<double>(num_tokens) / std::max(answers.seconds, 1e-9));
 }
 
+void print_cpus(const EngineOptions& options) {
+  const std::string found = describe_cpus(read_cpu_limits());
+  if (options.num_threads == 0) {
+    std::fprintf(stderr, "%s\n", found.c_str());
+  } else {
+    std::fprintf(stderr, "--threads %d; without it %s\n", options.num_threads, found.c_str());
+  }
+}
+
 int run_generate(const GenerateFlags& flags, const CLI::App& command) {
   if (flags.model.show_config) return show_config(flags.model);
-  if (flags.raw && flags.token_ids) {
-    return report(invalid_argument("--raw and --token-ids exclude each other"));
-  }
   // Read before the model is opened: a wrong flag or file is told at once.
   if (Status status = validate(flags.params, std::numeric_limits<int>::max()); !status.ok()) {
     return report(status);
   }
+  if (flags.stats) print_cpus(flags.model.engine);
   Result<Llm> llm = Llm::open(flags.model.package, engine_options(flags.model));
   if (!llm) return report(llm.error());
   const auto prompts = collect_prompts(flags, command, *llm);
   if (!prompts) return report(prompts.error());
   const Answers answers = answer(*prompts, flags.stats, &*llm);
   if (flags.json) {
-    for (std::size_t i = 0; i < answers.outputs.size(); ++i) {
-      write_out(wire::output_json(i, answers.outputs[i]) + "\n");
-    }
+    print_json(answers.outputs, *prompts, package_name(flags.model.package), *llm);
   } else {
     print_text(answers.outputs, *prompts);
   }
@@ -187,15 +227,20 @@ void add_generate_command(CLI::App* app, Action* action) {
                     "Sample as the package's generation_config.json says, where no flag or field "
                     "of a prompt does; without this: greedy, 256 tokens");
   command->add_option("prompt", flags->prompts, "Prompts");
-  command->add_option("--file",
-                      flags->file,
-                      "A file of prompts: .txt one a line, .jsonl one object a line, - for stdin");
+  command->add_option(
+      "--file",
+      flags->file,
+      "A file of prompts, - for stdin: one a line, or one JSON object a line (.jsonl, "
+      "OpenAI's batch files too)");
   command->add_flag("--raw", flags->raw, "No chat template: continue the text as it is");
-  command->add_flag("--token-ids", flags->token_ids, "Prompts are comma-separated token ids");
+  command->add_flag(
+      "--token-ids", flags->token_ids, "Prompts are comma-separated token ids; they need no --raw");
   command->add_flag("--json", flags->json, "One JSON object a prompt on stdout");
-  command->add_flag("--stats",
-                    flags->stats,
-                    "A line about the engine every second on stderr, and the speed at the end");
+  command->add_flag(
+      "--stats",
+      flags->stats,
+      "The processors found, a line about the engine every second, and the speed at the end, "
+      "on stderr");
   command->callback([flags, command, action] {
     *action = [flags, command] { return run_generate(*flags, *command); };
   });

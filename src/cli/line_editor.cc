@@ -83,7 +83,7 @@ class LineEditor::Terminal {
 };
 
 LineEditor::LineEditor(std::filesystem::path history_file)
-    : history_file_(std::move(history_file)) {
+    : piped_(&std::cin, "standard input"), history_file_(std::move(history_file)) {
   interactive_ = isatty(STDIN_FILENO) == 1;
   if (interactive_ && read_utf8()) terminal_ = std::make_unique<Terminal>(history_file_);
 }
@@ -95,12 +95,12 @@ LineEditor::~LineEditor() {
   if (!error) terminal_->save(history_file_);
 }
 
-std::optional<std::string> LineEditor::read_line(const std::string& prompt) {
+Result<std::optional<std::string>> LineEditor::read_line(const std::string& prompt) {
   if (terminal_ != nullptr) return terminal_->read_line(prompt);
   if (interactive_) std::cout << prompt << std::flush;
   std::string line;
-  if (!std::getline(std::cin, line)) return std::nullopt;
-  return line;
+  QUIRE_ASSIGN(const bool more, piped_.next(&line));
+  return more ? std::optional(std::move(line)) : std::nullopt;
 }
 
 std::filesystem::path chat_history_file() {

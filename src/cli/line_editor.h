@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "cli/line_reader.h"
+
 namespace quire::cli {
 
 // Reads lines that a person types: with editing and history on a terminal, plainly otherwise and
@@ -17,13 +19,14 @@ class LineEditor {
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
-  // The next line without its end; empty optional at the end of input.
-  std::optional<std::string> read_line(const std::string& prompt);
+  // The next line without its end; empty optional at the end of input. Fails as LineReader does.
+  Result<std::optional<std::string>> read_line(const std::string& prompt);
 
  private:
   class Terminal;
 
-  bool interactive_;
+  LineReader piped_;
+  bool interactive_ = false;
   std::unique_ptr<Terminal> terminal_;  // null when lines are read plainly
   std::filesystem::path history_file_;
 };

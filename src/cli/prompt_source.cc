@@ -1,5 +1,6 @@
 #include "cli/prompt_source.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <filesystem>
@@ -11,12 +12,11 @@
 #include <system_error>
 #include <vector>
 
+#include "cli/line_reader.h"
 #include "wire/prompt_json.h"
 
 namespace quire::cli {
 namespace {
-
-constexpr std::size_t kMaxLineBytes = std::size_t{64} << 20U;
 
 Result<std::vector<TokenId>> parse_ids(std::string_view text) {
   std::vector<TokenId> ids;
@@ -37,58 +37,69 @@ Result<std::vector<TokenId>> parse_ids(std::string_view text) {
   }
 }
 
-Result<std::vector<std::string>> read_lines(std::istream& stream, const std::string& name) {
+Result<std::vector<std::string>> read_lines(std::istream* stream, const std::string& name) {
   std::vector<std::string> lines;
+  LineReader reader(stream, name);
   std::string line;
-  while (std::getline(stream, line)) {
-    if (line.size() > kMaxLineBytes) return bad_model(name + " has a line of more than 64 MiB");
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (lines.empty() && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
-    lines.push_back(std::move(line));
+  while (true) {
+    QUIRE_ASSIGN(const bool more, reader.next(&line));
+    if (!more) return lines;
+    if (line.find_first_not_of(" \t") != std::string::npos) lines.push_back(std::move(line));
   }
-  if (stream.bad()) return bad_model("cannot read " + name);
-  return lines;
 }
 
-bool is_blank(const std::string& line) {
-  return line.find_first_not_of(" \t") == std::string::npos;
+// What a prompt in words hardly begins with: a brace, and a key or the end.
+bool begins_as_object(std::string_view line) {
+  constexpr std::string_view kBlank = " \t";
+  const std::size_t brace = line.find_first_not_of(kBlank);
+  if (brace == std::string_view::npos || line[brace] != '{') return false;
+  const std::size_t next = line.find_first_not_of(kBlank, brace + 1);
+  return next == std::string_view::npos || line[next] == '"' || line[next] == '}';
+}
+
+bool are_json(const std::string& path, const std::vector<std::string>& lines) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  return extension == ".jsonl" || extension == ".ndjson" ||
+         (!lines.empty() && begins_as_object(lines.front()));
 }
 
 }  // namespace
 
-SourcedPrompt prompt_from_text(const std::string& text,
-                               const PromptFormat& format,
-                               const SamplingParams& params) {
+wire::PromptLine prompt_from_text(const std::string& text,
+                                  const PromptFormat& format,
+                                  const SamplingParams& params) {
   GenerateRequest request{.prompt = text, .params = params};
   if (format.token_ids) {
-    QUIRE_ASSIGN(auto ids, parse_ids(text));
-    request.prompt = std::move(ids);
+    auto ids = parse_ids(text);
+    if (!ids) return {.request = ids.error()};
+    request.prompt = *std::move(ids);
   } else if (format.chat) {
     request.prompt = std::vector<ChatMessage>{{.role = "user", .content = text, .extra_json = {}}};
   }
-  return request;
+  return {.request = std::move(request)};
 }
 
-Result<std::vector<SourcedPrompt>> prompts_from_file(const std::string& path,
-                                                     const PromptFormat& format,
-                                                     const SamplingParams& params) {
+Result<std::vector<wire::PromptLine>> prompts_from_file(const std::string& path,
+                                                        const PromptFormat& format,
+                                                        const SamplingParams& params) {
   std::vector<std::string> lines;
   if (path == "-") {
-    QUIRE_ASSIGN(lines, read_lines(std::cin, "standard input"));
+    QUIRE_ASSIGN(lines, read_lines(&std::cin, "standard input"));
   } else {
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) return bad_model(path + " is a folder");
     std::ifstream file(path);
     if (!file)
       return bad_model("cannot read " + path + ": there is no such file, or no permission");
-    QUIRE_ASSIGN(lines, read_lines(file, path));
+    QUIRE_ASSIGN(lines, read_lines(&file, path));
   }
-  const bool json =
-      path.ends_with(".jsonl") || (path == "-" && !lines.empty() && lines.front().starts_with("{"));
-  std::vector<SourcedPrompt> prompts;
+  const bool json = are_json(path, lines);
+  std::vector<wire::PromptLine> prompts;
   for (const std::string& line : lines) {
-    if (is_blank(line)) continue;
-    prompts.push_back(json ? wire::prompt_from_json(line, format.chat, params)
+    prompts.push_back(json ? wire::parse_prompt_line(line, format.chat, params)
                            : prompt_from_text(line, format, params));
   }
   return prompts;

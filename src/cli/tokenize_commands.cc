@@ -1,7 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <iostream>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
+#include "cli/line_reader.h"
 #include "cli/output.h"
 #include "quire/tokenizer.h"
 #include "tokenizer/tokenizer_json.h"
@@ -28,10 +28,6 @@ struct TokenizeFlags {
 };
 
 using Convert = std::function<Result<std::string>(const Tokenizer&, const std::string&)>;
-
-std::string read_all(std::istream& stream) {
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
 
 Result<std::vector<TokenId>> encode(const Tokenizer& tokenizer,
                                     const std::string& text,
@@ -58,13 +54,19 @@ int convert_input(const TokenizeFlags& flags, const Convert& convert) {
   const auto tokenizer = load_tokenizer(flags.package);
   if (!tokenizer) return report(tokenizer.error());
   if (!flags.lines) {
-    const auto output = convert(**tokenizer, flags.input == "-" ? read_all(std::cin) : flags.input);
+    const auto input = flags.input == "-" ? read_all(&std::cin, "standard input") : flags.input;
+    if (!input) return report(input.error());
+    const auto output = convert(**tokenizer, *input);
     if (!output) return report(output.error());
     write_out_text(*output + "\n");
     return kExitOk;
   }
+  LineReader reader(&std::cin, "standard input");
   std::string line;
-  for (int number = 1; std::getline(std::cin, line); ++number) {
+  for (int number = 1;; ++number) {
+    const auto more = reader.next(&line);
+    if (!more) return report(more.error());
+    if (!*more) break;
     const auto output = convert(**tokenizer, line);
     if (!output) return report(output.error().with_context("line " + std::to_string(number)));
     write_out_text(*output + "\n");

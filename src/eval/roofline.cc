@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/cpus.h"
 #include "kernels/isa.h"
 #include "kernels/roofline.h"
 
@@ -56,9 +57,7 @@ double read_bandwidth(int num_threads) {
 
 Result<Roofline> measure_roofline(int num_threads) {
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::choose_isa_from_environment());
-  const int threads = num_threads > 0
-                          ? num_threads
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = choose_num_threads(num_threads);
   std::vector<kernels::PeakRun> runs(static_cast<std::size_t>(threads));
   const auto rate = [&](kernels::PeakRun (*loop)(kernels::Isa, std::int64_t)) {
     const double seconds = best_seconds(threads, [&](int thread) {

@@ -50,12 +50,25 @@ ordered_json sample_json(const CompletionOutput& sample) {
 
 }  // namespace
 
-std::string output_json(std::size_t index, const RequestOutput& output) {
+namespace {
+
+// The id is text, so that a number in it keeps its digits: put in behind the index.
+std::string with_id(const ordered_json& json, const std::string& id_json) {
+  std::string line = json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  if (id_json.empty()) return line;
+  return line.insert(line.find(','), ",\"id\":" + id_json);
+}
+
+}  // namespace
+
+std::string output_json(std::size_t index,
+                        const std::string& id_json,
+                        const RequestOutput& output) {
   ordered_json json = {{"index", index}};
   if (!output.error.ok()) {
     json["error"] = {{"type", status_code_name(output.error.code())},
                      {"message", output.error.message()}};
-    return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return with_id(json, id_json);
   }
   json["outputs"] = ordered_json::array();
   std::int64_t num_completion_tokens = 0;
@@ -75,7 +88,7 @@ std::string output_json(std::size_t index, const RequestOutput& output) {
   json["timings"] = {{"queued_ms", output.timings.queued_ms},
                      {"first_token_ms", output.timings.first_token_ms},
                      {"total_ms", output.timings.total_ms}};
-  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  return with_id(json, id_json);
 }
 
 }  // namespace quire::wire

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,21 @@ def test_show_config_names_every_option_and_its_origin(quire: Program, tmp_path:
     saved.write_text("\n".join(lines))
     again = quire("generate", "-m", "anything", "--config", saved, "--show-config")
     assert again.code == 0 and "kv-dtype = bf16  # configuration file" in again.out, again
+
+
+def test_threads_are_what_affinity_allows_and_the_program_says_so(
+    quire: Program, tiny_package: Path
+) -> None:
+    """A quota needs rights that a test has not; tests/unit/base/cgroup_test.cc has the files of one."""
+    before = os.sched_getaffinity(0)
+    one = min(before)
+    os.sched_setaffinity(0, {one})
+    try:
+        config = quire("bench", "-m", tiny_package, "--show-config")
+        run = quire("generate", "-m", tiny_package, "-n", "1", "--stats", "x")
+        given = quire("generate", "-m", tiny_package, "-n", "1", "--stats", "--threads", "2", "x")
+    finally:
+        os.sched_setaffinity(0, before)
+    assert "\n# threads = 0 is 1 thread" in config.out, config
+    assert run.code == 0 and run.err.startswith("1 thread: "), run
+    assert given.err.startswith("--threads 2; without it 1 thread: "), given

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "runner/num_threads.h"
+#include "base/cpus.h"
 #include "runner/onnx/explicit_runner.h"
 #include "runner/onnx/none_runner.h"
 #include "runner/onnx/onnx_session.h"

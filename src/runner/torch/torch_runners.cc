@@ -10,10 +10,10 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/cpus.h"
 #include "base/system_memory.h"
 #include "kernels/isa.h"
 #include "ops/paged_graph.h"
@@ -76,8 +76,7 @@ class Script {
 Result<Script> Script::load(const ModelPackage& package, const EngineOptions& options) {
   const std::filesystem::path file = package.folder / kModelFile;
   try {
-    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    at::set_num_threads(options.num_threads > 0 ? options.num_threads : cores);
+    at::set_num_threads(choose_num_threads(options.num_threads));
     Script script;
     script.module_ = torch::jit::load(file.string(), at::kCPU);
     script.module_.eval();

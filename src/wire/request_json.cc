@@ -1,0 +1,233 @@
+#include "wire/request_json.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wire/raw_json.h"
+#include "wire/sampling_json.h"
+
+namespace quire::wire {
+namespace {
+
+// Fields of OpenAI's that say nothing of what the answer is to be.
+constexpr std::array<std::string_view, 10> kWithoutEffect = {"model",
+                                                             "user",
+                                                             "metadata",
+                                                             "store",
+                                                             "service_tier",
+                                                             "parallel_tool_calls",
+                                                             "safety_identifier",
+                                                             "prompt_cache_key",
+                                                             "prompt_cache_retention",
+                                                             "stream_options"};
+
+Result<ChatMessage> read_message(const nlohmann::json& item, std::string_view raw) {
+  QUIRE_ASSIGN(const JsonObject message, JsonObject::of(item, "a message"));
+  ChatMessage chat;
+  QUIRE_ASSIGN(chat.role, message.string("role"));
+  std::vector<std::string> taken = {"role"};
+  // A content of parts, or none beside tool calls: the template knows what to make of it.
+  const bool has_text = !message.has("content") || item["content"].is_string();
+  if (has_text) {
+    QUIRE_ASSIGN(chat.content, message.string_or("content", ""));
+    taken.emplace_back("content");
+  } else if (!item["content"].is_array()) {
+    return invalid_argument("the content of a message must be a string or a list of parts");
+  }
+  std::string extra = raw_object_without(raw, taken);
+  if (extra != "{}") chat.extra_json = std::move(extra);
+  return chat;
+}
+
+Result<std::vector<ChatMessage>> read_messages(const nlohmann::json& messages,
+                                               std::string_view raw) {
+  if (!messages.is_array() || messages.empty()) {
+    return invalid_argument("messages must be a list with at least one message");
+  }
+  const std::vector<std::string_view> items = raw_items(raw);
+  std::vector<ChatMessage> parsed;
+  for (std::size_t i = 0; i < messages.size() && i < items.size(); ++i) {
+    QUIRE_ASSIGN(ChatMessage message, read_message(messages[i], items[i]));
+    parsed.push_back(std::move(message));
+  }
+  return parsed;
+}
+
+Result<Prompt> read_prompt(const JsonObject& object, std::string_view raw, bool chat) {
+  const int given = static_cast<int>(object.has("prompt")) +
+                    static_cast<int>(object.has("messages")) +
+                    static_cast<int>(object.has("token_ids"));
+  if (given != 1) {
+    return invalid_argument("a prompt needs exactly one of prompt, messages and token_ids");
+  }
+  if (object.has("messages")) {
+    QUIRE_ASSIGN(auto messages,
+                 read_messages(object.value()["messages"], raw_field(raw, "messages")));
+    return Prompt(std::move(messages));
+  }
+  if (object.has("token_ids")) {
+    QUIRE_ASSIGN(auto ids, read_ids(object.value()["token_ids"], "token_ids"));
+    return Prompt(std::move(ids));
+  }
+  QUIRE_ASSIGN(std::string text, object.string("prompt"));
+  if (!chat) return Prompt(std::move(text));
+  return Prompt(
+      std::vector<ChatMessage>{{.role = "user", .content = std::move(text), .extra_json = {}}});
+}
+
+// A prompt of the completions API: a text, ids, or a list with one of these.
+Result<Prompt> read_completion_prompt(const JsonObject& object) {
+  if (!object.has("prompt")) return invalid_argument("a completion needs a prompt");
+  const nlohmann::json* prompt = &object.value()["prompt"];
+  const bool nested = prompt->is_array() && !prompt->empty() && !prompt->front().is_number();
+  if (nested && prompt->size() > 1) {
+    return invalid_argument("prompt is a list of several; give each a line of its own");
+  }
+  if (nested) prompt = &prompt->front();
+  if (prompt->is_string()) return Prompt(prompt->get<std::string>());
+  QUIRE_ASSIGN(auto ids, read_ids(*prompt, "prompt"));
+  return Prompt(std::move(ids));
+}
+
+Status check_response_format(const nlohmann::json& format) {
+  const auto type = format.is_object() ? format.find("type") : format.end();
+  if (!format.is_object() || type == format.end() || !type->is_string()) {
+    return invalid_argument("response_format must be an object with a type");
+  }
+  if (*type == "text") return ok_status();
+  return invalid_argument("response_format " + type->get<std::string>().substr(0, 40) +
+                          " is not in this version; leave it out, or ask for JSON in the prompt");
+}
+
+// What the template gets: tools, unless they are switched off, and variables.
+Result<bool> read_template_field(const JsonObject& object,
+                                 std::string_view name,
+                                 std::string_view raw,
+                                 GenerateRequest* request) {
+  const nlohmann::json& value = object.value()[std::string(name)];
+  if (name == "tools") {
+    if (!value.is_array()) return invalid_argument("tools must be a list");
+    const bool off = object.has("tool_choice") && object.value()["tool_choice"] == "none";
+    if (!value.empty() && !off) request->tools_json = std::string(raw);
+    return true;
+  }
+  if (name == "tool_choice") {
+    if (value == "auto" || value == "none") return true;
+    return invalid_argument("tool_choice may be auto or none; this version forces no call");
+  }
+  if (name == "chat_template_kwargs") {
+    if (!value.is_object()) return invalid_argument("chat_template_kwargs must be an object");
+    if (!value.empty()) request->template_context_json = std::string(raw);
+    return true;
+  }
+  if (name == "response_format") {
+    QUIRE_TRY(check_response_format(value));
+    return true;
+  }
+  return false;
+}
+
+// Chat's logprobs is a switch and top_logprobs a number; elsewhere logprobs is the number.
+Result<bool> read_openai_logprobs(const JsonObject& object,
+                                  std::string_view name,
+                                  GenerateRequest* request) {
+  const bool is_switch = object.has("logprobs") && object.value()["logprobs"].is_boolean();
+  if (name == "top_logprobs") {
+    if (is_switch && object.value()["logprobs"] == true) return true;  // read with logprobs
+    return invalid_argument("top_logprobs needs logprobs: true");
+  }
+  if (name != "logprobs" || !is_switch) return false;
+  if (object.value()["logprobs"] == false) return true;
+  request->params.logprobs = 0;
+  if (object.has("top_logprobs")) {
+    QUIRE_ASSIGN(request->params.logprobs, read_count(object, "top_logprobs"));
+  }
+  return true;
+}
+
+// What OpenAI's API has and Quire has under another name or not at all.
+Result<bool> read_openai_field(const JsonObject& object,
+                               std::string_view name,
+                               GenerateRequest* request) {
+  if (std::ranges::find(kWithoutEffect, name) != kWithoutEffect.end()) return true;
+  const nlohmann::json& value = object.value()[std::string(name)];
+  if (name == "max_completion_tokens") {
+    QUIRE_ASSIGN(request->params.max_tokens, read_count(object, name));
+    return true;
+  }
+  if (name == "max_tokens" && object.has("max_completion_tokens")) return true;
+  if (name == "stream" || name == "echo") {
+    if (value == false) return true;
+    return invalid_argument(std::string(name) + " is not in a batch; leave it out");
+  }
+  if (name == "best_of") {
+    if (value == 1 || (object.has("n") && value == object.value()["n"])) return true;
+    return invalid_argument("best_of must be n; leave it out");
+  }
+  if (name == "modalities") {
+    if (value == nlohmann::json::array({"text"})) return true;
+    return invalid_argument("modalities may be text alone; leave it out");
+  }
+  return read_openai_logprobs(object, name, request);
+}
+
+Status read_fields(const JsonObject& object,
+                   std::string_view raw,
+                   const OpenAiApi* openai,
+                   GenerateRequest* request) {
+  for (const auto& [name, text] : raw_fields(raw)) {
+    if (object.value()[name].is_null()) continue;
+    if (name == "prompt" || name == "messages" || (name == "token_ids" && openai == nullptr)) {
+      continue;
+    }
+    if (openai != nullptr) {
+      QUIRE_ASSIGN(const bool openais, read_openai_field(object, name, request));
+      if (openais) continue;
+    } else if (name == "id") {
+      continue;
+    }
+    QUIRE_ASSIGN(const bool for_template, read_template_field(object, name, text, request));
+    if (for_template) continue;
+    QUIRE_ASSIGN(const bool known, read_sampling_field(object, name, text, request));
+    if (!known) {
+      return invalid_argument("the field \"" + name.substr(0, 60) +
+                              "\" is not known; leave it out");
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<GenerateRequest> read_request(const JsonObject& object,
+                                     std::string_view raw,
+                                     bool chat,
+                                     const SamplingParams& params) {
+  GenerateRequest request{.prompt = std::string(), .params = params};
+  QUIRE_ASSIGN(request.prompt, read_prompt(object, raw, chat));
+  QUIRE_TRY(read_fields(object, raw, nullptr, &request));
+  return request;
+}
+
+Result<GenerateRequest> read_openai_request(OpenAiApi api,
+                                            const JsonObject& object,
+                                            std::string_view raw,
+                                            const SamplingParams& params) {
+  GenerateRequest request{.prompt = std::string(), .params = params};
+  if (api == OpenAiApi::kCompletion) {
+    QUIRE_ASSIGN(request.prompt, read_completion_prompt(object));
+  } else if (object.has("messages")) {
+    QUIRE_ASSIGN(request.prompt,
+                 read_messages(object.value()["messages"], raw_field(raw, "messages")));
+  } else {
+    return invalid_argument("a chat completion needs messages");
+  }
+  QUIRE_TRY(read_fields(object, raw, &api, &request));
+  return request;
+}
+
+}  // namespace quire::wire

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/json.h"
+#include "quire/llm.h"
+
+namespace quire::wire {
+
+// A request of OpenAI's API as one is sent to it, chat or the older completions.
+enum class OpenAiApi { kChat, kCompletion };
+
+// What a request asks for, under our own names of fields; `raw` is the text of `object`. `chat`: a
+// `prompt` is a user's message. Fields that are not known are an error: they would be ignored.
+Result<GenerateRequest> read_request(const JsonObject& object,
+                                     std::string_view raw,
+                                     bool chat,
+                                     const SamplingParams& params);
+
+// The same under OpenAI's names, ours beside them. What the engine cannot do is refused, what
+// changes nothing in an answer (user, metadata, store) is skipped.
+Result<GenerateRequest> read_openai_request(OpenAiApi api,
+                                            const JsonObject& object,
+                                            std::string_view raw,
+                                            const SamplingParams& params);
+
+}  // namespace quire::wire
