@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 seconds=${1:-5}
-scripts/build.sh fuzz
+scripts/build.sh fuzz fuzzers
 found=build/fuzz/found
 mkdir -p "$found"
 # A corpus of its own or, for the executor, that of the file it executes.
