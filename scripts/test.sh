@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Runs every test: style, unit tests with sanitizers, the release build, Python and end-to-end tests.
 # Usage: scripts/test.sh [--again] [TIER...]
-#   TIER     some of: style core threads release python e2e static fuzz tidy (all but tidy unless named)
+#   TIER     some of: style core threads static fuzz release python e2e tidy (all but tidy unless named)
 #   --again  also what passed on exactly these files before
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-all_tiers=(style core threads release python e2e static fuzz tidy)
+all_tiers=(style core threads static fuzz release python e2e tidy)
 # clang-tidy takes as long as all the rest and says nothing of behaviour: only when named.
-default_tiers=(style core threads release python e2e static fuzz)
+default_tiers=(style core threads static fuzz release python e2e)
 again=0
 tiers=()
 for argument in "$@"; do
@@ -31,6 +31,7 @@ format_check() {
   git ls-files '*.h' '*.cc' | xargs clang-format-19 --dry-run -Werror
   python3 tools/check_layers.py src src/layers.txt
   python3 tools/check_style.py
+  python3 tools/check_docs.py
 }
 
 tier_style() { format_check; }
@@ -49,6 +50,18 @@ tier_threads() {
   build/tsan/tests/unit/engine/engine_test --gtest_brief=1
 }
 
+# The one file without a dependency, in a root that holds only it and packages.
+tier_static() {
+  scripts/build.sh static quire
+  scripts/default_model.sh
+  python3 tests/program/paged_program_test.py build/static/quire no_onnx
+  python3 tests/program/empty_root_test.py build/static/quire models/smollm2-135m-instruct
+}
+
+# Every fuzzer for five seconds from its corpus on: that they build and run, and a look for what is easy
+# to find. The corpora themselves are replayed by the unit tests too.
+tier_fuzz() { scripts/fuzz.sh 5; }
+
 tier_release() {
   scripts/build.sh release
   ctest --test-dir build/release --output-on-failure -j "$(nproc)"
@@ -56,7 +69,7 @@ tier_release() {
 
 run_pytest() { PYTHONPATH=python .venv/bin/python -m pytest -q -p no:cacheprovider "$@"; }
 
-tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_tools tests/oracle_graph; }
+tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_graph tests/oracle_tools; }
 
 tier_e2e() {
   scripts/build.sh release

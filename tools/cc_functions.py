@@ -158,9 +158,10 @@ class Head:
                 index = matching(self.tokens, index)
             elif text == "<" and index > 0 and NAME.match(self.tokens[index - 1].text):
                 index = after_angle(self.tokens, index) - 1
-            elif self.parameters is None:
-                self.is_value = self.is_value or text == "="
-            else:
+            elif self.parameters is None and text == "=":
+                self.is_value = True  # what follows is an expression
+                return
+            elif self.parameters is not None:
                 self.has_colon = self.has_colon or text == ":"
             index += 1
 

@@ -24,7 +24,7 @@ SYMBOL = re.compile(r"^~?[A-Za-z_]\w*(?:::~?[A-Za-z_]\w*)*$")
 MENTIONED_PAGE = re.compile(r"\bdocs/[\w/-]+(?:\.md)?")
 # Not ours, so not here.
 FOREIGN_NAMESPACES = {"std", "Ort", "at", "c10", "torch", "nlohmann", "testing"}
-LAYER_ROW = re.compile(r"^\| `([\w/]+)` \|", re.MULTILINE)
+LAYER_ROW = re.compile(r"^\| `src/([\w/]+)` \|", re.MULTILINE)
 
 
 class Tree:
@@ -119,13 +119,13 @@ def problems_of_layers(tree):
     page, layers = "docs/ARCHITECTURE.md", "src/layers.txt"
     if page not in tree.names or layers not in tree.names:
         return
-    section = re.search(r"^## Layers$.*?(?=^## |\Z)", tree.text(page), re.DOTALL | re.MULTILINE)
-    named = set(LAYER_ROW.findall(section[0] if section else "")) - {"include/quire"}
+    table = re.search(r"^\| folder \|.*?(?=^$|\Z)", tree.text(page), re.DOTALL | re.MULTILINE)
+    named = set(LAYER_ROW.findall(table[0] if table else ""))
     known = set(re.findall(r"^([\w/]+):", tree.text(layers), re.MULTILINE)) - {"quire"}
-    yield from (f"{page}: `{folder}` is no folder of {layers}" for folder in sorted(named - known))
+    yield from (f"{page}: src/{folder} is no folder of {layers}" for folder in sorted(named - known))
     # A row may speak for the folders below it.
     missing = {f for f in known - named if f.split("/")[0] not in named}
-    yield from (f"{page}: the table of layers leaves out {folder}" for folder in sorted(missing))
+    yield from (f"{page}: the table of layers leaves out src/{folder}" for folder in sorted(missing))
 
 
 def problems_of_comments(tree, name):

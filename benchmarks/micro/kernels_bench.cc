@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <numeric>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "kernels/attention.h"
@@ -179,17 +180,40 @@ void rms_norm_rows(benchmark::State& state) {
 }
 BENCHMARK(rms_norm_rows)->Unit(benchmark::kMicrosecond);
 
-void swiglu_rows(benchmark::State& state) {
+void gated_rows(benchmark::State& state) {
   Bench bench;
   const KernelContext context = bench.context();
   const std::vector<float> x = normals(32 * 3072);
   std::vector<float> y(x.size() / 2);
+  const ActivationParams params = {.kind = ActivationKind::kSilu, .gated = true};
   for (auto _ : state) {
-    require(state, activate(context, {.kind = ActivationKind::kSilu, .gated = true}, x, 1536, y));
+    require(state, activate(context, params, x, 1536, y));
     benchmark::DoNotOptimize(y.data());
   }
 }
-BENCHMARK(swiglu_rows)->Unit(benchmark::kMicrosecond);
+BENCHMARK(gated_rows)->Unit(benchmark::kMicrosecond);
+
+// What the executor makes of a norm, the product with [gate, up] and their joining.
+void fused_gated_linear(benchmark::State& state) {
+  Bench bench;
+  const KernelContext context = bench.context();
+  const std::int64_t rows = state.range(0);
+  const PackedLinear weights = random_weights(576, 3072, 4);
+  const ActivationKind silu = ActivationKind::kSilu;
+  const std::vector<float> x = normals(rows * 576);
+  const std::vector<float> norm = normals(576);
+  std::vector<float> y(static_cast<std::size_t>(rows * 1536));
+  const LinearTarget target = {.weights = &weights,
+                               .activation_bits = ActivationBits::k16,
+                               .y = y,
+                               .residual = {},
+                               .gate = &silu};
+  for (auto _ : state) {
+    require(state, linear_group(context, {x, norm, 1e-5F}, std::span(&target, 1)));
+    benchmark::DoNotOptimize(y.data());
+  }
+}
+BENCHMARK(fused_gated_linear)->ArgName("rows")->Arg(1)->Arg(32)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace quire::kernels
