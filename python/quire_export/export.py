@@ -10,6 +10,7 @@ from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from quire_export import version
+from quire_export.destination import check_destination
 from quire_export.errors import EXIT_OTHER, ExportError, UsageError
 from quire_export.golden import (
     PackageTokenizer,
@@ -20,7 +21,7 @@ from quire_export.golden import (
 )
 from quire_export.onnx_writer import GRAPH_FILE, build_graph, write_model
 from quire_export.operators import CausalModel, Matrix, Tensors
-from quire_export.options import ExportOptions, check_destination
+from quire_export.options import ExportOptions
 from quire_export.package import file_entries, staged_folder, write_json
 from quire_export.progress import Progress
 from quire_export.quality import Quality, check_quality, compare, predictions, windows_of
@@ -59,7 +60,7 @@ def export_model(
     """
     options = options or ExportOptions()
     destination = Path(destination)
-    check_destination(destination, options.force)
+    check_destination(destination, Path(source), options.force)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
@@ -85,7 +86,7 @@ def _export(
     )
     tensors = store_all(loaded, storage, progress)
     num_bytes = sum(_num_bytes(tensor) for tensor in tensors.values())
-    with staged_folder(destination, options.force, num_bytes) as folder:
+    with staged_folder(destination, Path(source), options.force, num_bytes) as folder:
         progress.step("writing the graph")
         decoder = loaded.build(loaded.spec, tensors)
         schemes = _schemes(decoder)
