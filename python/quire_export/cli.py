@@ -2,10 +2,10 @@
 
 import argparse
 import os
-import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-from quire_export.errors import EXIT_OK, EXIT_OTHER, EXIT_USAGE, ExportError
+from quire_export.console import Parser, tell, with_output
+from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError, shown
 from quire_export.options import (
     ACTIVATION_BITS,
     CACHES,
@@ -17,6 +17,9 @@ from quire_export.options import (
     ExportOptions,
 )
 from quire_export.version import __version__
+
+if TYPE_CHECKING:
+    from quire_export.export import ExportReport
 
 _EXAMPLES = """examples:
   quire-export SmolLM2-135M-Instruct.Q4_1.gguf -o models/smollm2
@@ -30,16 +33,11 @@ _EXAMPLES = """examples:
 exit codes: 0 ok, 2 wrong usage, 3 bad model or input file, 1 other"""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports wrong usage in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exits with status 2."""
-        self.exit(EXIT_USAGE, f"quire-export: {message}; see quire-export --help\n")
+_COMMAND = "quire-export"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="quire-export",
         epilog=_EXAMPLES,
         allow_abbrev=False,
@@ -60,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--max-seq-len", type=int, metavar="N", help="cut the context to N tokens")
     _add_nanochat(parser)
-    parser.add_argument("--force", action="store_true", help="replace a package that is there")
+    parser.add_argument("--force", action="store_true", help="replace the package that is there")
     parser.add_argument("--version", action="version", version=f"quire-export {__version__}")
     return parser
 
@@ -122,10 +120,10 @@ def _add_nanochat(parser: argparse.ArgumentParser) -> None:
 
 
 def _notice(line: str) -> None:
-    print(f"quire-export: note: {line}", file=sys.stderr)
+    tell(_COMMAND, f"note: {line}")
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _export(arguments: argparse.Namespace) -> "ExportReport":
     options = ExportOptions(
         format=arguments.format,
         cache=arguments.cache,
@@ -146,9 +144,12 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     from quire_export.export import export_model
 
-    report = export_model(arguments.source, arguments.output, options)
+    return export_model(arguments.source, arguments.output, options)
+
+
+def _print(report: "ExportReport") -> None:
     found = report.graph_difference
-    print(f"{report.package}: {report.name}, {report.num_bytes} bytes")
+    print(shown(f"{report.package}: {report.name}, {report.num_bytes} bytes"))
     print(
         f"graph against source: logits within {found.max_abs:.2g}, "
         f"top-1 agreement {found.agreement:.2%}"
@@ -169,23 +170,29 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
+    return with_output(_COMMAND, lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     # Read when transformers is first imported: a local source must not touch the network.
     if os.path.exists(arguments.source):
         os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        _run(arguments)
+        report = _export(arguments)
     except ExportError as error:
-        print(f"quire-export: {error}", file=sys.stderr)
+        tell(_COMMAND, str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("quire-export: interrupted; nothing was written", file=sys.stderr)
+        tell(_COMMAND, "interrupted; nothing was written")
+        return EXIT_OTHER
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        tell(_COMMAND, f"{place}{error.strerror or error}; nothing was written")
         return EXIT_OTHER
     except Exception as error:  # the last resort: still one line, never a traceback
-        cause = " ".join(str(error).split()) or "no message"
-        print(
-            f"quire-export: unexpected {type(error).__name__}: {cause}; please report it",
-            file=sys.stderr,
-        )
+        cause = str(error) or "no message"
+        tell(_COMMAND, f"unexpected {type(error).__name__}: {cause}; please report it")
         return EXIT_OTHER
+    _print(report)
     return EXIT_OK

@@ -6,11 +6,24 @@ EXIT_USAGE = 2
 EXIT_BAD_MODEL = 3
 
 
+def shown(text: str) -> str:
+    """`text` as one line that is safe to print: what no terminal shows as a character is escaped.
+
+    A model's files may hold anything: escapes that rename a window, C1 controls, lone surrogates,
+    marks that turn the direction of writing.
+    """
+    line = " ".join(text.split())
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for c in line
+    )
+
+
 class ExportError(Exception):
     """The model or the machine stands in the way; `exit_code` is the command's exit status."""
 
     def __init__(self, message: str, exit_code: int = EXIT_BAD_MODEL) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(shown(message))
         self.exit_code = exit_code
 
 

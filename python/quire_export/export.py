@@ -10,6 +10,8 @@ from torch import nn
 from transformers.utils import logging as transformers_logging
 
 from quire_export import version
+from quire_export.destination import check_destination
+from quire_export.ends import end_ids
 from quire_export.errors import EXIT_OTHER, ExportError, UsageError
 from quire_export.golden import (
     PackageTokenizer,
@@ -20,11 +22,11 @@ from quire_export.golden import (
 )
 from quire_export.onnx_writer import GRAPH_FILE, build_graph, write_model
 from quire_export.operators import CausalModel, Matrix, Tensors
-from quire_export.options import ExportOptions, check_destination
+from quire_export.options import ExportOptions
 from quire_export.package import file_entries, staged_folder, write_json
 from quire_export.progress import Progress
 from quire_export.quality import Quality, check_quality, compare, predictions, windows_of
-from quire_export.source import Reference, Source, read_json
+from quire_export.source import Encode, Reference, Source, read_json
 from quire_export.store import WIDE, Storage, crop, store_all
 from quire_export.torchscript import SCRIPT_FILE, write_script
 from quire_export.verify import Difference, Written, check_graph, difference, measure_tolerance
@@ -59,7 +61,7 @@ def export_model(
     """
     options = options or ExportOptions()
     destination = Path(destination)
-    check_destination(destination, options.force)
+    check_destination(destination, Path(source), options.force)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
@@ -85,14 +87,14 @@ def _export(
     )
     tensors = store_all(loaded, storage, progress)
     num_bytes = sum(_num_bytes(tensor) for tensor in tensors.values())
-    with staged_folder(destination, options.force, num_bytes) as folder:
+    with staged_folder(destination, Path(source), options.force, num_bytes) as folder:
         progress.step("writing the graph")
         decoder = loaded.build(loaded.spec, tensors)
         schemes = _schemes(decoder)
         graphs = _write_graphs(decoder, options, folder)
-        loaded.write_tokenizer(folder)
+        encode = loaded.write_tokenizer(folder)
         lossy = storage.quantize != "none" or options.dtype != "fp32" or not loaded.exact
-        staged = _Staged(folder, graphs, loaded, tensors, lossy)
+        staged = _Staged(folder, graphs, loaded, tensors, lossy, encode)
         checked = _check(staged, options, progress)
         _write_info(staged, schemes, options, checked)
         size = sum(path.stat().st_size for path in folder.iterdir())
@@ -159,6 +161,7 @@ class _Staged:
     source: Source
     tensors: Tensors
     lossy: bool
+    encode: Encode | None
 
     @property
     def quantized(self) -> bool:
@@ -177,6 +180,7 @@ class _Checked:
     loss: Difference | None
     quality: Quality | None
     special_ids: dict[str, object]
+    ends: dict[int, str]
     control_ids: list[int]
 
 
@@ -185,10 +189,12 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
     folder, source = staged.folder, staged.source
     tokenizer = None
     if (folder / "tokenizer.json").is_file():
-        tokenizer = PackageTokenizer(folder, source.spec.vocab_size)
+        tokenizer = PackageTokenizer(folder, source.spec.vocab_size, staged.encode)
     else:
         options.notice(f"{source.name} has no tokenizer files; the package takes token ids only")
     special_ids = _complete_special_ids(folder, source.special_ids, tokenizer)
+    ends = end_ids(_known_ends(source), folder, tokenizer, source.spec.vocab_size)
+    special_ids["eos"] = list(ends)
     chats = tokenizer.chats() if tokenizer else []
     prompts = prompt_ids(source, tokenizer, special_ids["bos"], chats)
     progress.step("loading the source model")
@@ -217,8 +223,9 @@ def _check(staged: _Staged, options: ExportOptions, progress: Progress) -> _Chec
             "chat": chats,
         },
     )
-    control = tokenizer.control_ids if tokenizer else []
-    return _Checked(found, tolerance, loss, quality, special_ids, control)
+    found_ids = tokenizer.control_ids if tokenizer else []
+    control = [i for i in found_ids if i < source.spec.vocab_size]
+    return _Checked(found, tolerance, loss, quality, special_ids, ends, control)
 
 
 def _complete_special_ids(
@@ -226,16 +233,23 @@ def _complete_special_ids(
 ) -> dict[str, object]:
     """Fills ids the configuration leaves open from tokenizer_config.json's token texts."""
     path = folder / "tokenizer_config.json"
+    full = dict(ids)
     if tokenizer is None or not path.is_file():
-        return ids
-    config, full = read_json(path), dict(ids)
-    for name in ("bos", "eos", "pad", "unk"):
+        return full
+    config = read_json(path)
+    for name in ("bos", "pad", "unk"):
         token = config.get(f"{name}_token")
         text = token.get("content") if isinstance(token, dict) else token
         found = tokenizer.id_of(text) if isinstance(text, str) else None
-        if found is not None and full[name] in (None, []):
-            full[name] = [found] if name == "eos" else found
+        if found is not None and full[name] is None:
+            full[name] = found
     return full
+
+
+def _known_ends(source: Source) -> dict[int, str]:
+    """The end ids of the source's configuration, and where each comes from."""
+    unnamed = f"{source.info['kind']} source"
+    return {i: source.eos_sources.get(i, unnamed) for i in source.special_ids["eos"]}
 
 
 @torch.inference_mode()
@@ -292,6 +306,7 @@ def _write_info(
             | ({"activation_bits": options.activation_bits} if staged.quantized else {}),
             "cache_layers": [{"num_kv_heads": spec.num_kv_heads, "head_dim": spec.head_dim}],
             "special_ids": checked.special_ids,
+            "eos_sources": {str(i): reason for i, reason in checked.ends.items()},
             "control_token_ids": checked.control_ids,
             "tool_markers": source.tool_markers,
             "files": file_entries(staged.folder),

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from quire_export.errors import ExportError
 from quire_export.families import GgufMapping, family_of_gguf
 from quire_export.gguf_file import GgufFile
-from quire_export.gguf_tokenizer import special_ids, write_tokenizer
+from quire_export.gguf_tokenizer import eos_sources, special_ids, write_tokenizer
 from quire_export.operators import Tensors
 from quire_export.progress import Progress
 from quire_export.source import Source, check_tensors, check_values, sha256_of
@@ -66,6 +66,7 @@ def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
         write_tokenizer=lambda folder: write_tokenizer(file.metadata, spec, folder),
         info=info,
         special_ids=special_ids(file.metadata, spec),
+        eos_sources=eos_sources(file.metadata),
         exact=not keep or all(file.keeps_exactly(n) for n in names if file.keeps(n)),
         restore=lambda matrices: family.restore(matrices, spec),
     )

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from quire_export.ends import END_TEXTS
 from quire_export.errors import ExportError
 from quire_export.gguf_spm import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, model_parts, pieces_of
 from quire_export.spec import DecoderSpec
@@ -53,6 +54,7 @@ _PRE_TOKENIZERS: dict[str, tuple[dict[str, object], bool]] = {
     ),
 }
 _NORMALIZERS = {"qwen2": {"type": "NFC"}}
+_END_KEYS = ("eos", "eot", "eom")
 _KNOWN_KEYS = frozenset(
     {
         "add_bos_token",
@@ -116,13 +118,14 @@ def _strings(meta: dict[str, object], key: str) -> list[str]:
     return value
 
 
-def _token_types(meta: dict[str, object], count: int) -> list[int]:
-    types = meta.get("tokenizer.ggml.token_type", [NORMAL] * count)
-    if not isinstance(types, list) or len(types) != count:
+def _token_types(meta: dict[str, object], tokens: list[str]) -> list[int]:
+    """The type of each token. What spells an end of a turn is control, as llama.cpp has it."""
+    types = meta.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
+    if not isinstance(types, list) or len(types) != len(tokens):
         raise ExportError(
             "GGUF: tokenizer.ggml.token_type does not match the tokens; download the file again"
         )
-    return types
+    return [CONTROL if t in END_TEXTS else kind for t, kind in zip(tokens, types, strict=True)]
 
 
 def special_ids(meta: dict[str, object], spec: DecoderSpec) -> dict[str, object]:
@@ -137,16 +140,22 @@ def special_ids(meta: dict[str, object], spec: DecoderSpec) -> dict[str, object]
             )
         return value
 
-    ends = (one("eos"), one("eot"), one("eom"))
-    eos = dict.fromkeys(i for i in ends if i is not None)
+    ends = {key: one(key) for key in _END_KEYS}
+    eos = dict.fromkeys(i for i in ends.values() if i is not None)
     return {"bos": one("bos"), "eos": list(eos), "pad": one("padding"), "unk": one("unknown")}
+
+
+def eos_sources(meta: dict[str, object]) -> dict[int, str]:
+    """The key that each of special_ids' end ids comes from."""
+    keys = [f"tokenizer.ggml.{key}_token_id" for key in reversed(_END_KEYS)]
+    return {meta[key]: key for key in keys if key in meta}
 
 
 def tokenizer_json(meta: dict[str, object]) -> dict[str, object]:
     """The tokenizer in the layout of the `tokenizers` library."""
     _check(meta)
     tokens = _strings(meta, "tokens")
-    types = _token_types(meta, len(tokens))
+    types = _token_types(meta, tokens)
     if meta.get("tokenizer.ggml.model") == "llama":
         tokens = pieces_of(tokens)
         parts = model_parts(meta, tokens, types)

@@ -1,17 +1,18 @@
 """Goldens: what the source model answers, recorded so that any machine can replay it."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
-from quire_export.errors import ExportError
+from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.golden_texts import CHAT_MESSAGES, PROSE, TEXTS, special_texts
 from quire_export.progress import Progress
-from quire_export.source import Reference, Source
+from quire_export.source import Encode, Reference, Source
 from quire_export.spec import DecoderSpec
 
 GREEDY_TOKENS = 32
@@ -43,9 +44,12 @@ def gaps(logits: np.ndarray) -> np.ndarray:
 
 
 class PackageTokenizer:
-    """The tokenizer files of a package folder, read by their reference implementations."""
+    """The tokenizer files of a package folder, read by their reference implementations.
 
-    def __init__(self, folder: Path, vocab_size: int) -> None:
+    `source` is how the source's own tokenizer cuts a text, where it has one: what goldens record.
+    """
+
+    def __init__(self, folder: Path, vocab_size: int, source: Encode | None = None) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # the library raises bare Exception
@@ -59,11 +63,16 @@ class PackageTokenizer:
         self.added = [token.content for token in added.values()]
         self.control_ids = sorted(i for i, token in added.items() if token.special)
         self.specials = [added[i].content for i in self.control_ids]
-        largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
+        self._flagged = [t.content for t in added.values() if _has_flags(t)]
+        self._source = source
+        # Added tokens beyond the logits are those of another model of the family, which sees
+        # pictures, say: no reason to refuse this one.
+        known = self._tokenizer.get_vocab(with_added_tokens=False)
+        largest = max((i for t, i in known.items() if i not in added), default=-1)
         if largest >= vocab_size:
             raise ExportError(
-                f"the tokenizer knows id {largest}, but the model has only "
-                f"{vocab_size} logits; tokenizer and model do not belong together"
+                f"the tokenizer knows id {largest}, but the model has only {vocab_size} logits; "
+                "tokenizer and model do not belong together: take both from the same place"
             )
 
     def id_of(self, token: str) -> int | None:
@@ -77,25 +86,34 @@ class PackageTokenizer:
     def goldens(self) -> list[dict[str, object]]:
         """Entries of golden.json's `tokenizer`."""
         texts = [(text, False) for text in TEXTS if not any(t in text for t in self.added)]
-        texts += [(text, True) for text in (*TEXTS[13:17], *special_texts(self.specials))]
+        spelled = special_texts(self.specials) + special_texts(self._flagged)
+        texts += [(text, True) for text in dict.fromkeys((*TEXTS[13:17], *spelled))]
         return [
-            {"text": text, "special": special, "ids": self.encode(text, special)}
+            {"text": text, "special": special, "ids": self._agreed(text, special)}
             for text, special in texts
         ]
 
+    def _agreed(self, text: str, special: bool) -> list[int]:
+        """Ids of `text` by the package's files, which must be those of the source's tokenizer."""
+        ids = self.encode(text, special)
+        theirs = ids if self._source is None else self._source(text, special)
+        if ids != theirs:
+            raise ExportError(
+                f"AutoTokenizer makes {theirs[:8]} of {text[:40]!r}, tokenizer.json {ids[:8]}: "
+                "tokenizer_config.json asks for what a package cannot hold; nothing was written, "
+                "please report it",
+                EXIT_OTHER,
+            )
+        return ids
+
     def chats(self) -> list[dict[str, object]]:
         """Entries of golden.json's `chat`; empty without a chat template."""
-        if not (self._folder / "chat_template.jinja").is_file():
+        if self._renderer is None:
             return []
-        renderer = transformers.PreTrainedTokenizerFast.from_pretrained(
-            self._folder, local_files_only=True
-        )
         made = []
         for messages in CHAT_MESSAGES:
             try:
-                text = renderer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True
-                )
+                text = self._render(messages, True)
             except Exception as error:  # a template may raise anything
                 raise ExportError(
                     f"chat template fails on an ordinary chat: {error}; check the source's template"
@@ -109,6 +127,31 @@ class PackageTokenizer:
                 }
             )
         return made
+
+    def rendered(self, messages: list[dict[str, str]]) -> str | None:
+        """What the chat template makes of `messages`; None where it refuses or there is none."""
+        try:
+            return None if self._renderer is None else self._render(messages, False)
+        except Exception:  # a template may raise anything
+            return None
+
+    def _render(self, messages: list[dict[str, str]], prompt: bool) -> str:
+        return self._renderer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=prompt
+        )
+
+    @functools.cached_property
+    def _renderer(self) -> transformers.PreTrainedTokenizerFast | None:
+        if not (self._folder / "chat_template.jinja").is_file():
+            return None
+        return transformers.PreTrainedTokenizerFast.from_pretrained(
+            self._folder, local_files_only=True
+        )
+
+
+def _has_flags(token: AddedToken) -> bool:
+    """Whether more than its text decides where an added token is found."""
+    return token.lstrip or token.rstrip or token.single_word or not token.special
 
 
 def prompt_ids(

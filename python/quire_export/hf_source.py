@@ -1,6 +1,5 @@
 """Reads a Hugging Face folder: config.json, safetensors or pytorch_model.bin, tokenizer files."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,15 +19,7 @@ from quire_export.source import (
     sha256_of,
 )
 from quire_export.spec import DecoderSpec
-
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-
+from quire_export.tokenizer_files import copy_tokenizer
 
 def load_folder(folder: Path, progress: Progress) -> Source:
     """The model of a Hugging Face folder, weights as float32 or as stored."""
@@ -59,9 +50,10 @@ def load_folder(folder: Path, progress: Progress) -> Source:
         spec=spec,
         tensors=tensors,
         reference=lambda used: _reference(folder, used),
-        write_tokenizer=lambda target: _copy_tokenizer(folder, target),
+        write_tokenizer=lambda target: copy_tokenizer(folder, target),
         info=info,
         special_ids=_special_ids(folder, config, spec.vocab_size),
+        eos_sources=_eos_sources(folder, config),
         restore=lambda matrices: family.restore(matrices, spec),
     )
 
@@ -156,13 +148,24 @@ def _license(folder: Path) -> str | None:
     return None
 
 
+def _generation_config(folder: Path) -> dict[str, object]:
+    """generation_config.json without its nulls; empty when there is none."""
+    path = folder / "generation_config.json"
+    found = read_json(path) if path.is_file() else {}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _eos_sources(folder: Path, config: dict[str, object]) -> dict[int, str]:
+    """The file that each of _special_ids' end ids comes from."""
+    key, generation = "eos_token_id", _generation_config(folder)
+    if key in generation:
+        return {i: f"{key} of generation_config.json" for i in eos_list(generation[key])}
+    return {i: f"{key} of config.json" for i in eos_list(config.get(key))}
+
+
 def _special_ids(folder: Path, config: dict[str, object], vocab_size: int) -> dict[str, object]:
     """bos, eos (a list), pad, unk: generation_config.json first, then config.json."""
-    path = folder / "generation_config.json"
-    merged = dict(config)
-    if path.is_file():
-        generation = read_json(path)
-        merged |= {key: value for key, value in generation.items() if value is not None}
+    merged = config | _generation_config(folder)
 
     def one(key: str) -> int | None:
         ids = eos_list(merged.get(key))
@@ -181,42 +184,6 @@ def _special_ids(folder: Path, config: dict[str, object], vocab_size: int) -> di
                 f"of {vocab_size}; check the file"
             )
     return ids
-
-
-def _copy_tokenizer(folder: Path, target: Path) -> None:
-    """Copies the tokenizer's files; converts an older layout when tokenizer.json is not there."""
-    for name in (*_TOKENIZER_FILES, "generation_config.json"):
-        if (folder / name).is_file():
-            if name != "chat_template.jinja":
-                read_json(folder / name)  # bounded, and JSON at all
-            shutil.copyfile(folder / name, target / name)
-    has_old_layout = any(
-        (folder / name).is_file() for name in ("tokenizer.model", "vocab.json", "merges.txt")
-    )
-    if not (target / "tokenizer.json").is_file() and has_old_layout:
-        from transformers import AutoTokenizer
-
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-            tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
-        except Exception as error:  # third-party converters raise anything
-            raise _unreadable(folder / "tokenizer", error) from error
-    _write_inline_template(target)
-
-
-def _write_inline_template(target: Path) -> None:
-    """Older folders keep the chat template inside tokenizer_config.json."""
-    path = target / "tokenizer_config.json"
-    if (target / "chat_template.jinja").is_file() or not path.is_file():
-        return
-    template = read_json(path).get("chat_template")
-    if isinstance(template, list):
-        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
-        template = named.get("default")
-    if isinstance(template, str) and template:
-        (target / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
 def _reference(folder: Path, spec: DecoderSpec) -> PreTrainedModel:

