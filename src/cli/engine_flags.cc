@@ -44,6 +44,41 @@ void add_package_flag(CLI::App* command, std::filesystem::path* package, bool po
       ->required();
 }
 
+namespace {
+
+// What the cache and a step hold.
+void add_cache_flags(CLI::App* command, ModelFlags* flags) {
+  EngineOptions& engine = flags->engine;
+  command
+      ->add_option("--kv-blocks", engine.num_kv_blocks, "Cache blocks; 0: a quarter of free memory")
+      ->envname("QUIRE_KV_BLOCKS")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, fp16, bf16, int8")
+      ->envname("QUIRE_KV_DTYPE")
+      ->group(kGroup)
+      ->capture_default_str();
+  command->add_option("--block-size", engine.block_size, "Tokens a cache block")
+      ->envname("QUIRE_BLOCK_SIZE")
+      ->group(kGroup)
+      ->capture_default_str();
+  command->add_option("--max-num-seqs", engine.max_num_seqs, "Sequences that run at once")
+      ->envname("QUIRE_MAX_NUM_SEQS")
+      ->group(kGroup)
+      ->capture_default_str();
+  command->add_option("--max-batch-tokens", engine.max_batch_tokens, "Tokens a step at most")
+      ->envname("QUIRE_MAX_BATCH_TOKENS")
+      ->group(kGroup)
+      ->capture_default_str();
+  command->add_flag("--no-prefix-cache", flags->no_prefix_cache, "Do not share equal beginnings")
+      ->envname("QUIRE_NO_PREFIX_CACHE")
+      ->group(kGroup);
+}
+
+}  // namespace
+
 void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
   add_package_flag(command, &flags->package, positional);
   flags->command = command;
@@ -80,32 +115,7 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
                  engine.trust_torchscript,
                  "Run a model.pt that is not the one model_info.json names: it is a program")
       ->group(kGroup);
-  command
-      ->add_option("--kv-blocks", engine.num_kv_blocks, "Cache blocks; 0: a quarter of free memory")
-      ->envname("QUIRE_KV_BLOCKS")
-      ->group(kGroup)
-      ->capture_default_str();
-  command
-      ->add_option(
-          "--kv-dtype", engine.kv_dtype, "Cache element type: auto, fp32, fp16, bf16, int8")
-      ->envname("QUIRE_KV_DTYPE")
-      ->group(kGroup)
-      ->capture_default_str();
-  command->add_option("--block-size", engine.block_size, "Tokens a cache block")
-      ->envname("QUIRE_BLOCK_SIZE")
-      ->group(kGroup)
-      ->capture_default_str();
-  command->add_option("--max-num-seqs", engine.max_num_seqs, "Sequences that run at once")
-      ->envname("QUIRE_MAX_NUM_SEQS")
-      ->group(kGroup)
-      ->capture_default_str();
-  command->add_option("--max-batch-tokens", engine.max_batch_tokens, "Tokens a step at most")
-      ->envname("QUIRE_MAX_BATCH_TOKENS")
-      ->group(kGroup)
-      ->capture_default_str();
-  command->add_flag("--no-prefix-cache", flags->no_prefix_cache, "Do not share equal beginnings")
-      ->envname("QUIRE_NO_PREFIX_CACHE")
-      ->group(kGroup);
+  add_cache_flags(command, flags);
   command->add_flag("--show-config",
                     flags->show_config,
                     "Print the engine options in force and where they come from, and do no more");
