@@ -12,7 +12,8 @@
 namespace quire {
 
 // Parses JSON text without letting the parser throw: nested at most `max_depth` deep, no duplicate
-// keys, at most eight million values, well-formed UTF-8. `what` names the text in the message of a failure.
+// keys, at most eight million values, well-formed UTF-8. `what` names the text in the message of a
+// failure.
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view what, int max_depth = 64);
 
 // Reads and parses a JSON file of at most `max_bytes`; fails with kBadModel.

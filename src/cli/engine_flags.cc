@@ -46,7 +46,7 @@ void add_package_flag(CLI::App* command, std::filesystem::path* package, bool po
 
 namespace {
 
-// What the cache and a step hold.
+// The cache, and who shares it in a step.
 void add_cache_flags(CLI::App* command, ModelFlags* flags) {
   EngineOptions& engine = flags->engine;
   command

@@ -1,11 +1,14 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <langinfo.h>
 #include <unistd.h>
 
+#include <clocale>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -18,6 +21,17 @@ namespace quire::cli {
 namespace {
 
 constexpr int kMaxHistory = 1000;
+
+// libedit drops every letter beyond ASCII unless the locale's characters are UTF-8. Whether they
+// can be: a root without locales has none.
+bool read_utf8() {
+  for (const char* name : {"C.UTF-8", "en_US.UTF-8", ""}) {
+    if (std::setlocale(LC_CTYPE, name) == nullptr) continue;
+    if (std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0) return true;
+  }
+  std::setlocale(LC_CTYPE, "C");
+  return false;
+}
 
 // What the editor shows before a line; it asks without being given the LineEditor.
 char* prompt_of(EditLine* editor) {
@@ -70,7 +84,8 @@ class LineEditor::Terminal {
 
 LineEditor::LineEditor(std::filesystem::path history_file)
     : piped_(&std::cin, "standard input"), history_file_(std::move(history_file)) {
-  if (isatty(STDIN_FILENO) == 1) terminal_ = std::make_unique<Terminal>(history_file_);
+  interactive_ = isatty(STDIN_FILENO) == 1;
+  if (interactive_ && read_utf8()) terminal_ = std::make_unique<Terminal>(history_file_);
 }
 
 LineEditor::~LineEditor() {
@@ -82,6 +97,7 @@ LineEditor::~LineEditor() {
 
 Result<std::optional<std::string>> LineEditor::read_line(const std::string& prompt) {
   if (terminal_ != nullptr) return terminal_->read_line(prompt);
+  if (interactive_) std::cout << prompt << std::flush;
   std::string line;
   QUIRE_ASSIGN(const bool more, piped_.next(&line));
   return more ? std::optional(std::move(line)) : std::nullopt;

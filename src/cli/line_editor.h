@@ -9,8 +9,9 @@
 
 namespace quire::cli {
 
-// Reads lines that a person types: with editing and history on a terminal, plainly otherwise. The
-// history is kept in `history_file` between sessions; an empty path keeps none.
+// Reads lines that a person types: with editing and history on a terminal, plainly otherwise and
+// where the system has no UTF-8 locale. The history is kept in `history_file` between sessions; an
+// empty path keeps none.
 class LineEditor {
  public:
   explicit LineEditor(std::filesystem::path history_file);
@@ -25,7 +26,8 @@ class LineEditor {
   class Terminal;
 
   LineReader piped_;
-  std::unique_ptr<Terminal> terminal_;  // null when stdin is none
+  bool interactive_ = false;
+  std::unique_ptr<Terminal> terminal_;  // null when lines are read plainly
   std::filesystem::path history_file_;
 };
 

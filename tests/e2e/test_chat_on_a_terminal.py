@@ -55,6 +55,16 @@ def test_the_lines_of_an_earlier_session_come_back_with_the_up_key(
     assert remembered(tmp_path)[2:] == ["an\\040answer\\040again", "/exit"]
 
 
+def test_letters_of_every_script_arrive_whole(
+    quire: Program, tiny_package: Path, tmp_path: Path
+) -> None:
+    """Erasing takes a letter, however many bytes it has."""
+    typed = "/h\u00e9\u65e5\U0001f600".encode() + ERASE + b"\n/exit\n"
+    assert "/h\u00e9\u65e5" in talk(quire, tiny_package, tmp_path, typed)
+    kept = remembered(tmp_path)[0].encode().decode("unicode_escape").encode("latin-1")
+    assert kept.decode() == "/h\u00e9\u65e5"
+
+
 def test_the_end_of_input_ends_the_session(
     quire: Program, tiny_package: Path, tmp_path: Path
 ) -> None:

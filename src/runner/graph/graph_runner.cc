@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cpus.h"
 #include "base/out_of_memory.h"
 #include "kernels/isa.h"
 #include "kernels/thread_pool.h"
@@ -17,7 +18,6 @@
 #include "runner/graph/fusion.h"
 #include "runner/graph/graph_model.h"
 #include "runner/graph/layout.h"
-#include "base/cpus.h"
 #include "runner/paged_cache.h"
 
 namespace quire::graph {

@@ -14,7 +14,7 @@ namespace quire::onnx {
 // `--cache none`, or any export with only `input_ids` to `logits`. Between steps it keeps the ids.
 // Fails like open_onnx_runner().
 Result<std::unique_ptr<ModelRunner>> open_none_runner(std::unique_ptr<OnnxSession> session,
-                                                           const ModelPackage& package,
-                                                           const EngineOptions& options);
+                                                      const ModelPackage& package,
+                                                      const EngineOptions& options);
 
 }  // namespace quire::onnx

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/cpus.h"
 #include "kernels/isa.h"
 #include "ops/paged_graph.h"
-#include "base/cpus.h"
 #include "runner/onnx/onnx_library.h"
 #include "runner/onnx/onnx_session.h"
 #include "runner/onnx/onnx_types.h"
