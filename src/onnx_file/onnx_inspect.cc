@@ -1,31 +1,55 @@
 #include "onnx_file/onnx_inspect.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "base/checked_size.h"
 #include "base/file.h"
+#include "onnx_file/constant_growth.h"
 #include "onnx_file/protobuf_reader.h"
+#include "onnx_file/varints.h"
 #include "quire/result.h"
 
 namespace quire::onnx {
 namespace {
 
 // Field numbers of onnx.proto (onnx 1.23).
-enum ModelField : std::uint32_t { kModelGraph = 7, kModelOpset = 8, kModelFunctions = 25 };
+enum ModelField : std::uint32_t {
+  kModelGraph = 7,
+  kModelOpset = 8,
+  kModelTraining = 20,
+  kModelFunctions = 25
+};
 enum GraphField : std::uint32_t { kGraphNode = 1, kGraphInitializer = 5, kGraphSparse = 15 };
-enum NodeField : std::uint32_t { kNodeOpType = 4, kNodeAttribute = 5, kNodeDomain = 7 };
+enum NodeField : std::uint32_t {
+  kNodeInput = 1,
+  kNodeOutput = 2,
+  kNodeOpType = 4,
+  kNodeAttribute = 5,
+  kNodeDomain = 7
+};
 enum AttributeField : std::uint32_t {
+  kAttributeName = 1,
+  kAttributeFloat = 2,
+  kAttributeInt = 3,
   kAttributeTensor = 5,
   kAttributeGraph = 6,
+  kAttributeFloats = 7,
+  kAttributeInts = 8,
   kAttributeTensors = 10,
-  kAttributeGraphs = 11
+  kAttributeGraphs = 11,
+  kAttributeSparse = 22,
+  kAttributeSparses = 23
 };
 enum TensorField : std::uint32_t {
   kTensorDims = 1,
@@ -36,7 +60,11 @@ enum TensorField : std::uint32_t {
 };
 
 constexpr std::uint64_t kMaxModelBytes = std::uint64_t{2} << 30U;
-constexpr int kMaxNodes = 200'000;
+// A model of 100 layers has some ten thousand. The runtime's time for a chain of constants grows
+// with the square of its length: this many take three seconds.
+constexpr int kMaxNodes = 30'000;
+// Operators that run a graph of theirs as often as a number says, which may be any.
+constexpr std::array<std::string_view, 3> kUnbounded = {"Loop", "Scan", "SequenceMap"};
 constexpr int kMaxGraphDepth = 8;
 
 // Bytes an element of onnx.TensorProto.DataType takes; 0 for types we do not load from outside
@@ -81,7 +109,7 @@ class Inspector {
   Status check_domain(std::string_view domain) const;
   Status check_graph(std::string_view graph, int depth);
   Status check_node(std::string_view node, int depth);
-  Status check_attribute(std::string_view attribute, int depth);
+  Status check_attribute(std::string_view attribute, int depth, GrowthNode* node);
   Status check_tensor(std::string_view tensor);
   Status check_external(std::string_view name,
                         const std::vector<std::string_view>& entries,
@@ -94,6 +122,7 @@ class Inspector {
   std::filesystem::path folder_;
   int num_nodes_ = 0;
   bool has_graph_ = false;
+  ConstantGrowth growth_;
 };
 
 Status Inspector::for_each_field(std::string_view message, const OnField& on_field) const {
@@ -101,6 +130,17 @@ Status Inspector::for_each_field(std::string_view message, const OnField& on_fie
   ProtobufField field;
   while (reader.next(&field)) QUIRE_TRY(on_field(field));
   return reader.damaged() ? refuse("is damaged: it is not a serialized ONNX model") : ok_status();
+}
+
+// The bytes of a message's last field of a number, as names are.
+std::string_view field_text(std::string_view message, std::uint32_t number) {
+  std::string_view text;
+  ProtobufReader reader(message);
+  ProtobufField field;
+  while (reader.next(&field)) {
+    if (field.number == number) text = field.bytes;
+  }
+  return text;
 }
 
 Status Inspector::check_model(std::string_view model) {
@@ -111,13 +151,21 @@ Status Inspector::check_model(std::string_view model) {
         return check_graph(field.bytes, 0);
       case kModelOpset:
         return check_opset(field.bytes);
+      case kModelTraining:
+        return refuse("has graphs for training, which are not supported");
       case kModelFunctions:
         return refuse("has model-local functions, which are not supported");
       default:
         return ok_status();
     }
   }));
-  return has_graph_ ? ok_status() : refuse("holds no graph: it is empty or not an ONNX model");
+  if (!has_graph_) return refuse("holds no graph: it is empty or not an ONNX model");
+  if (const std::string_view op = growth_.find_excess(); !op.empty()) {
+    return refuse(
+        "computes constants that take more than 1 GiB, or nobody can tell how much, by its " +
+        std::string(op.substr(0, 64)) + "; export it with its constants folded");
+  }
+  return ok_status();
 }
 
 Status Inspector::check_opset(std::string_view opset) {
@@ -141,6 +189,7 @@ Status Inspector::check_graph(std::string_view graph, int depth) {
       case kGraphNode:
         return check_node(field.bytes, depth);
       case kGraphInitializer:
+        growth_.add_initializer(field_text(field.bytes, kTensorName), field.bytes);
         return check_tensor(field.bytes);
       case kGraphSparse:
         return refuse("has sparse weights, which are not supported");
@@ -154,17 +203,56 @@ Status Inspector::check_node(std::string_view node, int depth) {
   if (++num_nodes_ > kMaxNodes) {
     return refuse("has more than " + std::to_string(kMaxNodes) + " nodes");
   }
-  return for_each_field(node, [this, depth](const ProtobufField& field) -> Status {
-    if (field.number == kNodeDomain) return check_domain(field.bytes);
-    if (field.number == kNodeAttribute) return check_attribute(field.bytes, depth);
-    return ok_status();
-  });
+  GrowthNode growth;
+  QUIRE_TRY(for_each_field(node, [this, depth, &growth](const ProtobufField& field) -> Status {
+    switch (field.number) {
+      case kNodeInput:
+        growth.inputs.push_back(field.bytes);
+        return ok_status();
+      case kNodeOutput:
+        growth.outputs.push_back(field.bytes);
+        return ok_status();
+      case kNodeOpType:
+        growth.op_type = field.bytes;
+        return ok_status();
+      case kNodeDomain:
+        return check_domain(field.bytes);
+      case kNodeAttribute:
+        return check_attribute(field.bytes, depth, &growth);
+      default:
+        return ok_status();
+    }
+  }));
+  if (std::ranges::find(kUnbounded, growth.op_type) != kUnbounded.end()) {
+    return refuse("has a " + std::string(growth.op_type) +
+                  ", which may run without end; export it as a graph without loops");
+  }
+  growth_.add_node(std::move(growth));
+  return ok_status();
 }
 
-Status Inspector::check_attribute(std::string_view attribute, int depth) {
-  return for_each_field(attribute, [this, depth](const ProtobufField& field) -> Status {
+Status Inspector::check_attribute(std::string_view attribute, int depth, GrowthNode* node) {
+  const std::string_view name = field_text(attribute, kAttributeName);
+  return for_each_field(attribute, [this, depth, name, node](const ProtobufField& field) -> Status {
     switch (field.number) {
+      case kAttributeInt:
+        node->numbers[name].push_back(static_cast<double>(static_cast<std::int64_t>(field.value)));
+        return ok_status();
+      case kAttributeInts:
+        for (const std::uint64_t value : read_varints(field)) {
+          node->numbers[name].push_back(static_cast<double>(static_cast<std::int64_t>(value)));
+        }
+        return ok_status();
+      case kAttributeFloat:
+        node->numbers[name].push_back(
+            std::bit_cast<float>(static_cast<std::uint32_t>(field.value)));
+        return ok_status();
+      case kAttributeSparse:
+      case kAttributeSparses:
+        return refuse("has sparse weights, which are not supported");
       case kAttributeTensor:
+        node->tensor = field.bytes;
+        return check_tensor(field.bytes);
       case kAttributeTensors:
         return check_tensor(field.bytes);
       case kAttributeGraph:
@@ -178,28 +266,14 @@ Status Inspector::check_attribute(std::string_view attribute, int depth) {
 
 // Multiplies a size by a count from a file; false when the product does not fit.
 bool multiply(std::uint64_t count, std::uint64_t* size) {
-  if (count != 0 && *size > std::numeric_limits<std::uint64_t>::max() / count) return false;
-  *size *= count;
-  return true;
+  const auto product = checked_product({*size, count});
+  if (product) *size = *product;
+  return product.has_value();
 }
 
-// Dimensions come one a field or packed into one byte string of varints.
 bool multiply_dims(const ProtobufField& field, std::uint64_t* size) {
-  if (!field.is_bytes) return multiply(field.value, size);
-  std::string_view rest = field.bytes;
-  while (!rest.empty()) {
-    std::uint64_t dim = 0;
-    unsigned shift = 0;
-    while (!rest.empty() && shift < 64) {
-      const auto byte = static_cast<unsigned char>(rest.front());
-      rest.remove_prefix(1);
-      dim |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
-      shift += 7;
-      if ((byte & 0x80U) == 0) break;
-    }
-    if (!multiply(dim, size)) return false;
-  }
-  return true;
+  return std::ranges::all_of(read_varints(field),
+                             [size](std::uint64_t dim) { return multiply(dim, size); });
 }
 
 Status Inspector::check_tensor(std::string_view tensor) {
