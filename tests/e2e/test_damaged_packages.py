@@ -247,8 +247,8 @@ WRONG_TEXTS = {
         "WordLevel",
     ),
     "an unknown pre-tokenizer": (
-        set_tokenizer(lambda t: t.update({"pre_tokenizer": {"type": "Whitespace"}})),
-        "Whitespace",
+        set_tokenizer(lambda t: t.update({"pre_tokenizer": {"type": "UnicodeScripts"}})),
+        "UnicodeScripts",
     ),
     "an unknown normalizer": (
         set_tokenizer(lambda t: t.update({"normalizer": {"type": "Lowercase"}})),
