@@ -10,30 +10,16 @@
 #include <variant>
 #include <vector>
 
-#include "quire/chat.h"
+#include "quire/generate_request.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
 #include "quire/output.h"
+#include "quire/prompt_encoder.h"
 #include "quire/result.h"
 #include "quire/sampling_params.h"
 #include "quire/tokenizer.h"
 
 namespace quire {
-
-// What to continue: plain text, a conversation (rendered with the package's chat template), or ids.
-using Prompt = std::variant<std::string, std::vector<ChatMessage>, std::vector<TokenId>>;
-
-// One prompt with its own parameters.
-struct GenerateRequest {
-  Prompt prompt;
-  SamplingParams params = {};
-  int priority = 0;             // lower runs first
-  std::string cache_salt = {};  // prompts share cached blocks only under the same salt
-  // For the chat template of a conversation: a JSON array of tools, and a JSON object of further
-  // variables, such as enable_thinking. Empty for none.
-  std::string tools_json = {};
-  std::string template_context_json = {};
-};
 
 using ProgressCallback = std::function<void(const Progress&)>;
 using DeltaCallback = std::function<void(const TextDelta&)>;
@@ -74,23 +60,36 @@ class Llm {
                        const SamplingParams& params,
                        const DeltaCallback& on_delta);
 
-  // The engine underneath, for callers with a loop of their own: queue requests, step until
-  // has_unfinished() is false, cancel at will.
+  // The engine underneath, for callers with a loop of their own. All from the one thread that owns
+  // this Llm:
+  //
+  // Queues a request and returns its number. Fails without queueing: kInvalidArgument on a prompt
+  // or parameters that cannot be, kResourceExhausted without memory.
   Result<std::uint64_t> submit(const GenerateRequest& request);
+  // Computes one step and hands over what came of it, also what generate() and stream() found of
+  // requests that were submitted before them. Never fails: a request that does has its error in
+  // `finished`.
   StepOutput step();
+  // Takes a request back; it ends as kCancelled in the next step's `finished`. False: unknown or
+  // finished already.
   bool cancel(std::uint64_t request_id);
+  // Whether step() has anything left to do or to hand over.
   bool has_unfinished() const;
+  // What the engine holds and has done so far.
   EngineStats stats() const;
 
-  // Ids of a prompt as the engine gets them.
+  // Ids of a prompt as the engine gets them, with the template's options of its request.
   Result<std::vector<TokenId>> tokenize(const Prompt& prompt) const;
   Result<std::vector<TokenId>> tokenize(const GenerateRequest& request) const;
+  // The same for any thread: it may be copied and used while this one steps.
+  const PromptEncoder& encoder() const;
 
   bool has_chat_template() const;
   // What the package's generation_config.json recommends; greedy where it says nothing.
   const SamplingParams& recommended_params() const;
   std::optional<int> recommended_max_tokens() const;
   const Tokenizer* tokenizer() const;  // null without one; lives as long as this
+  // The model itself, for use without the engine while no request runs.
   ModelRunner& runner();
 
  private:

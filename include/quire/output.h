@@ -84,6 +84,7 @@ struct TextDelta {
   PartKind kind = PartKind::kText;
   std::string text = {};
   std::vector<TokenId> token_ids = {};
+  std::vector<TokenLogprobs> logprobs = {};  // one an entry of token_ids when asked for
   FinishReason finish_reason = FinishReason::kNone;
 };
 

@@ -79,8 +79,10 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
                                     const Tokenizer* tokenizer,
                                     const ToolLoop* tool) {
   const Request& request = generation->request;
-  auto sample = std::make_unique<Sample>(
-      Sample{.generation = generation, .parts = {tokenizer, request.params}, .tool = tool});
+  auto sample =
+      std::make_unique<Sample>(Sample{.generation = generation,
+                                      .parts = {tokenizer, request.params, request.continues_text},
+                                      .tool = tool});
   sample->output.index = sample_index;
   Sequence& sequence = sample->sequence;
   sequence.id = sequence_id;
@@ -141,9 +143,16 @@ void record_prompt_logprobs(Sample* sample, std::span<const float> logits, int n
 
 void take_deltas(Sample* sample, FinishReason reason, std::vector<TextDelta>* deltas) {
   std::vector<TextDelta> unsent = sample->parts.unsent(sample->output.token_ids);
+  const std::vector<TokenLogprobs>& logprobs = sample->output.logprobs;
+  std::size_t next = logprobs.size();  // where those of the unsent tokens begin
+  for (const TextDelta& delta : unsent) next -= std::min(next, delta.token_ids.size());
   for (TextDelta& delta : unsent) {
     delta.request_id = sample->generation->id;
     delta.index = sample->output.index;
+    if (logprobs.empty()) continue;
+    const auto begin = logprobs.begin() + static_cast<std::ptrdiff_t>(next);
+    next = std::min(next + delta.token_ids.size(), logprobs.size());
+    delta.logprobs.assign(begin, logprobs.begin() + static_cast<std::ptrdiff_t>(next));
   }
   unsent.back().finish_reason = reason;
   deltas->insert(deltas->end(),

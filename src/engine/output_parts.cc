@@ -16,7 +16,8 @@ void OutputParts::begin(PartKind kind) {
     part.text.emplace(*tokenizer_,
                       params_->stop,
                       params_->include_stop_str_in_output,
-                      params_->skip_special_tokens);
+                      params_->skip_special_tokens,
+                      continues_ && parts_.empty());
   } else if (tokenizer_ != nullptr) {
     // A call is shown as the tool reads it, special tokens and all.
     part.text.emplace(*tokenizer_, std::vector<std::string>{}, false, false);

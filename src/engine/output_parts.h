@@ -26,8 +26,9 @@ struct TokenPlace {
 // no texts but still parts and ids. The tokenizer and the parameters must outlive it.
 class OutputParts {
  public:
-  OutputParts(const Tokenizer* tokenizer, const SamplingParams& params)
-      : tokenizer_(tokenizer), params_(&params) {}
+  // `continues`: the answer goes on where the prompt's text ends, and is no text of its own.
+  OutputParts(const Tokenizer* tokenizer, const SamplingParams& params, bool continues = false)
+      : tokenizer_(tokenizer), params_(&params), continues_(continues) {}
 
   // Adds a token. Stop strings are looked for only where `may_stop`. True when one is complete.
   bool append(TokenId token, const TokenPlace& place, bool may_stop);
@@ -56,6 +57,7 @@ class OutputParts {
 
   const Tokenizer* tokenizer_;
   const SamplingParams* params_;
+  bool continues_;
   std::vector<Part> parts_;
   std::size_t first_unsent_ = 0;  // parts before it are sent whole
   std::size_t num_ids_sent_ = 0;

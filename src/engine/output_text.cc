@@ -12,8 +12,9 @@ namespace quire {
 OutputText::OutputText(const Tokenizer& tokenizer,
                        std::vector<std::string> stop,
                        bool keep_stop,
-                       bool skip_special)
-    : decoder_(tokenizer, skip_special), stop_(std::move(stop)), keep_stop_(keep_stop) {}
+                       bool skip_special,
+                       bool continues)
+    : decoder_(tokenizer, skip_special, continues), stop_(std::move(stop)), keep_stop_(keep_stop) {}
 
 bool OutputText::append(TokenId token, bool may_stop) {
   if (done_) return true;

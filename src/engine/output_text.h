@@ -15,10 +15,12 @@ namespace quire {
 // stop string is held back, so that no part of one ever leaves.
 class OutputText {
  public:
+  // `continues`: the text goes on where another ends, so its first token keeps a leading space.
   OutputText(const Tokenizer& tokenizer,
              std::vector<std::string> stop,
              bool keep_stop,
-             bool skip_special);
+             bool skip_special,
+             bool continues = false);
 
   // Adds a token. Stop strings are looked for only from `may_stop` on. Returns true when one is
   // complete: the text then ends before it (or after it, with keep_stop).

@@ -15,9 +15,10 @@ using RequestId = std::uint64_t;
 struct Request {
   std::vector<TokenId> prompt_ids;
   SamplingParams params;
-  int priority = 0;        // lower runs first; equal ones in order of arrival
-  std::string cache_salt;  // prompts share cached blocks only under the same salt
-  double timeout_ms = 0;   // 0: none
+  int priority = 0;             // lower runs first; equal ones in order of arrival
+  std::string cache_salt;       // prompts share cached blocks only under the same salt
+  double timeout_ms = 0;        // 0: none
+  bool continues_text = false;  // the answer goes on where the prompt's text ends
 };
 
 }  // namespace quire

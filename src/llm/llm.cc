@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,34 +16,38 @@
 
 #include "base/out_of_memory.h"
 #include "engine/engine.h"
+#include "llm/backends.h"
+#include "llm/encoder_parts.h"
 #include "llm/package_parts.h"
 #include "package/model_package.h"
-#include "runner/graph/graph_runner.h"
-#include "runner/torch/plugin_loader.h"
-#ifdef QUIRE_WITH_ONNX
-#include "runner/onnx/open_runner.h"
-#endif
 
 namespace quire {
 
 struct Llm::Impl {
   Impl(const EngineOptions& options,
        std::unique_ptr<ModelRunner> runner,
-       std::unique_ptr<Tokenizer> own_tokenizer,
+       std::shared_ptr<const PromptEncoder::Parts> parts,
        std::vector<TokenId> eos_ids,
        std::optional<ToolLoop> tool = {})
-      : tokenizer(std::move(own_tokenizer)),
+      : encoder(std::move(parts)),
         engine({.runner = std::move(runner),
-                .tokenizer = tokenizer.get(),
+                .tokenizer = encoder.tokenizer(),
                 .eos_ids = std::move(eos_ids),
                 .clock_ms = {},
                 .tool = std::move(tool)},
                options) {}
 
-  std::unique_ptr<Tokenizer> tokenizer;
+  // Keeps the deltas of requests that the caller of this step does not wait for.
+  template <typename IsAwaited>
+  void keep_deltas(const StepOutput& output, const IsAwaited& is_awaited) {
+    for (const TextDelta& delta : output.deltas) {
+      if (!is_awaited(delta.request_id)) kept.deltas.push_back(delta);
+    }
+  }
+
+  PromptEncoder encoder;  // before the engine, which uses its tokenizer
   Engine engine;
-  std::optional<ChatFormat> chat_format;
-  std::vector<TokenId> text_prefix;  // before plain texts, where the tokenizer itself adds nothing
+  StepOutput kept;  // of other requests than those that generate() or stream() waited for
   SamplingParams recommended;
   std::optional<int> recommended_max_tokens;
 };
@@ -50,56 +55,6 @@ struct Llm::Impl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-#ifdef QUIRE_WITH_ONNX
-constexpr bool kHasOnnx = true;
-#else
-constexpr bool kHasOnnx = false;
-#endif
-
-Result<std::unique_ptr<ModelRunner>> open_onnx([[maybe_unused]] const ModelPackage& package,
-                                               [[maybe_unused]] const EngineOptions& options) {
-  if (!package.has_backend("onnx")) {
-    return bad_model(package.folder.string() +
-                     " holds no ONNX graph; export it with --format onnx, or run its TorchScript "
-                     "with --backend torch");
-  }
-#ifdef QUIRE_WITH_ONNX
-  return onnx::open_onnx_runner(package, options);
-#else
-  return unimplemented(
-      "this quire was built without ONNX Runtime; build it with -DQUIRE_WITH_ONNX=ON");
-#endif
-}
-
-Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
-                                                 const EngineOptions& options) {
-  if (options.backend != "auto" && options.backend != "graph" && options.backend != "onnx" &&
-      options.backend != "torch") {
-    return invalid_argument("--backend is \"" + options.backend.substr(0, 32) +
-                            "\", but must be auto, graph, onnx or torch");
-  }
-  const bool graph_serves = package.graph == "paged" && package.has_backend("onnx");
-  if (options.backend == "graph" && !graph_serves) {
-    return bad_model(
-        package.folder.string() +
-        " holds no paged ONNX graph, which the backend graph runs; use --backend auto");
-  }
-  if (options.backend == "graph" || (options.backend == "auto" && graph_serves)) {
-    return graph::open_graph_runner(package, options);
-  }
-  const bool onnx_serves = kHasOnnx && package.has_backend("onnx");
-  const bool torch_asked = options.backend == "torch";
-  const bool torch_only = package.has_backend("torchscript") && !onnx_serves;
-  if (!torch_asked && !(options.backend == "auto" && torch_only)) {
-    return open_onnx(package, options);
-  }
-  if (!package.has_backend("torchscript")) {
-    return bad_model(package.folder.string() +
-                     " holds no TorchScript; export it with --format torchscript or both");
-  }
-  return torch_backend::open_torch_runner(package, options);
-}
 
 std::vector<TokenId> merged(std::vector<TokenId> ids, const std::vector<TokenId>& more) {
   for (const TokenId id : more) {
@@ -118,7 +73,10 @@ Status check_vocabulary(const std::filesystem::path& folder,
                         const Tokenizer* tokenizer,
                         const GenerationDefaults& defaults,
                         int vocab_size) {
-  if (tokenizer != nullptr && tokenizer->vocab_size() > vocab_size) {
+  // Added tokens may lie beyond the logits (Gemma 3 has one so): only a prompt that spells one
+  // fails.
+  constexpr int kMostAddedTokens = 1024;
+  if (tokenizer != nullptr && tokenizer->vocab_size() - kMostAddedTokens > vocab_size) {
     return bad_model(folder.string() + " has a tokenizer of " +
                      std::to_string(tokenizer->vocab_size()) + " ids for a model of " +
                      std::to_string(vocab_size) + "; they do not belong together");
@@ -131,25 +89,41 @@ Status check_vocabulary(const std::filesystem::path& folder,
   return ok_status();
 }
 
+Result<std::shared_ptr<PromptEncoder::Parts>> load_encoder_parts(
+    const ModelPackage& package, const GenerationDefaults& defaults) {
+  auto parts = std::make_shared<PromptEncoder::Parts>();
+  QUIRE_ASSIGN(parts->chat_format, load_chat_format(package.folder));
+  const ChatFormat* chat_format = parts->chat_format ? &*parts->chat_format : nullptr;
+  QUIRE_ASSIGN(
+      parts->tokenizer,
+      load_tokenizer_if_any(package.folder, control_options(package, defaults, chat_format)));
+  QUIRE_ASSIGN(parts->text_prefix, load_text_prefix(package.folder, parts->tokenizer.get()));
+  return parts;
+}
+
+std::shared_ptr<const PromptEncoder::Parts> parts_of(std::unique_ptr<Tokenizer> tokenizer) {
+  auto parts = std::make_shared<PromptEncoder::Parts>();
+  parts->tokenizer = std::move(tokenizer);
+  return parts;
+}
+
 }  // namespace
 
 Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& options) {
   QUIRE_TRY(validate(options));
   QUIRE_ASSIGN(const ModelPackage package, open_package(folder));
   QUIRE_TRY(check_package_files(package));
-  QUIRE_ASSIGN(auto tokenizer, load_tokenizer_if_any(folder));
-  QUIRE_ASSIGN(auto chat_format, load_chat_format(folder));
   QUIRE_ASSIGN(auto defaults, load_generation_defaults(folder));
-  QUIRE_ASSIGN(auto tool, make_tool_loop(package, options.tools, tokenizer.get()));
+  QUIRE_ASSIGN(auto parts, load_encoder_parts(package, defaults));
+  const Tokenizer* tokenizer = parts->tokenizer.get();
+  QUIRE_ASSIGN(auto tool, make_tool_loop(package, options.tools, tokenizer));
   QUIRE_ASSIGN(auto runner, open_runner(package, options));
-  QUIRE_TRY(check_vocabulary(folder, tokenizer.get(), defaults, runner->spec().vocab_size));
+  QUIRE_TRY(check_vocabulary(folder, tokenizer, defaults, runner->spec().vocab_size));
   auto impl = std::make_unique<Impl>(options,
                                      std::move(runner),
-                                     std::move(tokenizer),
+                                     std::move(parts),
                                      merged(package.eos_ids, defaults.eos_ids),
                                      std::move(tool));
-  QUIRE_ASSIGN(impl->text_prefix, load_text_prefix(folder, impl->tokenizer.get()));
-  impl->chat_format = std::move(chat_format);
   impl->recommended = std::move(defaults.params);
   impl->recommended_max_tokens = defaults.max_tokens;
   return Llm(std::move(impl));
@@ -160,7 +134,7 @@ Llm::Llm(const EngineOptions& options,
          std::unique_ptr<Tokenizer> tokenizer,
          std::vector<TokenId> eos_ids)
     : impl_(std::make_unique<Impl>(
-          options, std::move(runner), std::move(tokenizer), std::move(eos_ids))) {}
+          options, std::move(runner), parts_of(std::move(tokenizer)), std::move(eos_ids))) {}
 
 Llm::Llm(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Llm::Llm(Llm&&) noexcept = default;
@@ -172,43 +146,21 @@ Result<std::vector<TokenId>> Llm::tokenize(const Prompt& prompt) const {
 }
 
 Result<std::vector<TokenId>> Llm::tokenize(const GenerateRequest& request) const {
-  const Prompt& prompt = request.prompt;
-  const bool chat = std::holds_alternative<std::vector<ChatMessage>>(prompt);
-  if (!chat && (!request.tools_json.empty() || !request.template_context_json.empty())) {
-    return invalid_argument("tools and variables of a chat template are for messages only");
-  }
-  if (const auto* ids = std::get_if<std::vector<TokenId>>(&prompt)) return *ids;
-  if (impl_->tokenizer == nullptr) {
-    return invalid_argument("this package has no tokenizer; give prompts as token ids");
-  }
-  if (const auto* text = std::get_if<std::string>(&prompt)) {
-    // What the reference puts around every text, a beginning-of-sequence id for most.
-    QUIRE_ASSIGN(std::vector<TokenId> ids, impl_->tokenizer->encode_special(""));
-    if (ids.empty()) ids = impl_->text_prefix;
-    QUIRE_ASSIGN(const std::vector<TokenId> text_ids, impl_->tokenizer->encode(*text));
-    ids.insert(ids.end(), text_ids.begin(), text_ids.end());
-    return ids;
-  }
-  const std::optional<ChatFormat>& chat_format = impl_->chat_format;
-  if (!chat_format) {
-    return invalid_argument("this package has no chat template; give prompts as plain text");
-  }
-  ChatRenderOptions options = chat_format->options;
-  options.tools_json = request.tools_json;
-  options.extra_context_json = request.template_context_json;
-  QUIRE_ASSIGN(
-      const std::vector<TextSpan> spans,
-      chat_format->chat_template.render(std::get<std::vector<ChatMessage>>(prompt), options));
-  return impl_->tokenizer->encode_spans(spans);
+  return impl_->encoder.encode(request);
 }
+
+const PromptEncoder& Llm::encoder() const { return impl_->encoder; }
 
 Result<std::uint64_t> Llm::submit(const GenerateRequest& request) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
     QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request));
-    return impl_->engine.submit({.prompt_ids = std::move(ids),
-                                 .params = request.params,
-                                 .priority = request.priority,
-                                 .cache_salt = request.cache_salt});
+    return impl_->engine.submit(
+        {.prompt_ids = std::move(ids),
+         .params = request.params,
+         .priority = request.priority,
+         .cache_salt = request.cache_salt,
+         .timeout_ms = request.timeout_ms,
+         .continues_text = std::holds_alternative<std::string>(request.prompt)});
   });
 }
 
@@ -231,10 +183,15 @@ std::vector<RequestOutput> Llm::generate(std::span<const GenerateRequest> reques
       ++progress.num_finished;
     }
   }
-  while (!index_of.empty() && has_unfinished()) {
-    for (RequestOutput& finished : step().finished) {
+  while (!index_of.empty() && impl_->engine.has_unfinished()) {
+    StepOutput output = impl_->engine.step();
+    impl_->keep_deltas(output, [&](std::uint64_t id) { return index_of.contains(id); });
+    for (RequestOutput& finished : output.finished) {
       const auto found = index_of.find(finished.request_id);
-      if (found == index_of.end()) continue;  // submitted by the caller before this call
+      if (found == index_of.end()) {  // submitted by the caller before this call
+        impl_->kept.finished.push_back(std::move(finished));
+        continue;
+      }
       const SamplingParams& params = requests[found->second].params;
       progress.num_expected_tokens -= static_cast<std::int64_t>(params.max_tokens) * params.n;
       for (const CompletionOutput& sample : finished.outputs) {
@@ -268,26 +225,42 @@ RequestOutput Llm::stream(const Prompt& prompt,
                           const DeltaCallback& on_delta) {
   const Result<std::uint64_t> id = submit({.prompt = prompt, .params = params});
   if (!id) return failed(id.error());
-  while (has_unfinished()) {
-    StepOutput output = step();
+  std::optional<RequestOutput> answer;
+  while (!answer && impl_->engine.has_unfinished()) {
+    StepOutput output = impl_->engine.step();
+    impl_->keep_deltas(output, [&](std::uint64_t other) { return other == *id; });
     for (const TextDelta& delta : output.deltas) {
       if (delta.request_id == *id) on_delta(delta);
     }
     for (RequestOutput& finished : output.finished) {
-      if (finished.request_id == *id) return std::move(finished);
+      if (finished.request_id == *id) {
+        answer = std::move(finished);
+      } else {
+        impl_->kept.finished.push_back(std::move(finished));
+      }
     }
   }
-  return failed(internal_error("the request was lost"));
+  return answer ? *std::move(answer) : failed(internal_error("the request was lost"));
 }
 
-StepOutput Llm::step() { return impl_->engine.step(); }
+StepOutput Llm::step() {
+  StepOutput output = std::exchange(impl_->kept, {});
+  if (!impl_->engine.has_unfinished()) return output;
+  StepOutput more = impl_->engine.step();
+  std::ranges::move(more.deltas, std::back_inserter(output.deltas));
+  std::ranges::move(more.finished, std::back_inserter(output.finished));
+  return output;
+}
 bool Llm::cancel(std::uint64_t request_id) { return impl_->engine.cancel(request_id); }
-bool Llm::has_unfinished() const { return impl_->engine.has_unfinished(); }
+bool Llm::has_unfinished() const {
+  return impl_->engine.has_unfinished() || !impl_->kept.finished.empty() ||
+         !impl_->kept.deltas.empty();
+}
 EngineStats Llm::stats() const { return impl_->engine.stats(); }
-bool Llm::has_chat_template() const { return impl_->chat_format.has_value(); }
+bool Llm::has_chat_template() const { return impl_->encoder.has_chat_template(); }
 const SamplingParams& Llm::recommended_params() const { return impl_->recommended; }
 std::optional<int> Llm::recommended_max_tokens() const { return impl_->recommended_max_tokens; }
-const Tokenizer* Llm::tokenizer() const { return impl_->tokenizer.get(); }
+const Tokenizer* Llm::tokenizer() const { return impl_->encoder.tokenizer(); }
 ModelRunner& Llm::runner() { return impl_->engine.runner(); }
 
 }  // namespace quire

@@ -81,9 +81,30 @@ Status read_eos(const JsonObject& config, std::vector<TokenId>* ids) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder) {
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder,
+                                                         const TokenizerOptions& options) {
   if (!is_there(folder / "tokenizer.json")) return std::unique_ptr<Tokenizer>();
-  return load_tokenizer(folder);
+  return load_tokenizer(folder, options);
+}
+
+TokenizerOptions control_options(const ModelPackage& package,
+                                 const GenerationDefaults& defaults,
+                                 const ChatFormat* chat_format) {
+  TokenizerOptions options;
+  options.control_ids = package.control_ids;
+  for (const auto* ids : {&package.eos_ids, &defaults.eos_ids}) {
+    options.control_ids.insert(options.control_ids.end(), ids->begin(), ids->end());
+  }
+  if (package.tool) {
+    const PackageTool& tool = *package.tool;
+    options.control_ids.push_back(tool.call_begin);
+    options.control_ids.push_back(tool.call_end);
+    for (const auto& id : {tool.result_begin, tool.result_end}) {
+      if (id) options.control_ids.push_back(*id);
+    }
+  }
+  if (chat_format != nullptr) options.template_texts = chat_format->chat_template.own_texts();
+  return options;
 }
 
 Result<std::vector<TokenId>> load_text_prefix(const std::filesystem::path& folder,

@@ -13,6 +13,7 @@
 #include "quire/sampling_params.h"
 #include "quire/tokenizer.h"
 #include "quire/types.h"
+#include "tokenizer/control_tokens.h"
 
 namespace quire {
 
@@ -23,7 +24,8 @@ struct ChatFormat {
 };
 
 // The tokenizer of a folder in Hugging Face layout; null when it has no tokenizer.json.
-Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder);
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder,
+                                                         const TokenizerOptions& options = {});
 
 // The chat template of such a folder: chat_template.jinja, or the one in tokenizer_config.json.
 // Empty when it has neither.
@@ -41,6 +43,12 @@ struct GenerationDefaults {
   std::vector<TokenId> eos_ids;
 };
 Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder);
+
+// What steers the model beside what its tokenizer.json calls special: ids that the package lists or
+// that end a text, the markers of a tool, and what the chat template writes itself.
+TokenizerOptions control_options(const ModelPackage& package,
+                                 const GenerationDefaults& defaults,
+                                 const ChatFormat* chat_format);
 
 // What answers the tool calls of a package under the option `tools`; empty for nothing. The
 // tokenizer must outlive it. Fails when a tool is asked for that the package has no markers for, or

@@ -116,6 +116,12 @@ Status read_cache_layers(const JsonObject& info, ModelPackage* package) {
 }
 
 Status read_special_ids(const JsonObject& info, ModelPackage* package) {
+  if (info.has("control_token_ids")) {
+    // An added token may lie beyond the logits: it can still be spelled.
+    constexpr std::int64_t kMost = std::numeric_limits<TokenId>::max();
+    QUIRE_ASSIGN(const auto control, info.integers("control_token_ids", 0, kMost));
+    package->control_ids.assign(control.begin(), control.end());
+  }
   QUIRE_ASSIGN(const JsonObject ids, info.object("special_ids"));
   if (!ids.has("eos")) return ok_status();
   QUIRE_ASSIGN(const auto eos, ids.integers("eos", 0, package->vocab_size - 1));

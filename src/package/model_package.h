@@ -59,6 +59,7 @@ struct ModelPackage {
   std::string quantization;              // "none" or the default scheme
   std::vector<CacheLayer> cache_layers;  // one a layer
   std::vector<TokenId> eos_ids;
+  std::vector<TokenId> control_ids;  // that text may never produce
   std::optional<PackageTool> tool;
   std::map<std::string, PackageFile> files;
 

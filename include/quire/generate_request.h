@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "quire/chat.h"
+#include "quire/sampling_params.h"
+#include "quire/types.h"
+
+namespace quire {
+
+// What to continue: plain text, a conversation (rendered with the package's chat template), or ids.
+using Prompt = std::variant<std::string, std::vector<ChatMessage>, std::vector<TokenId>>;
+
+// One prompt with its own parameters.
+struct GenerateRequest {
+  Prompt prompt;
+  SamplingParams params = {};
+  int priority = 0;             // lower runs first
+  std::string cache_salt = {};  // prompts share cached blocks only under the same salt
+  // For the chat template of a conversation: a JSON array of tools, and a JSON object of further
+  // variables, such as enable_thinking. Empty for none.
+  std::string tools_json = {};
+  std::string template_context_json = {};
+  double timeout_ms = 0;  // from submission to its end, past which it fails; 0: none
+};
+
+}  // namespace quire

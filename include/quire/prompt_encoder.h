@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "quire/generate_request.h"
+#include "quire/result.h"
+#include "quire/tokenizer.h"
+
+namespace quire {
+
+// What makes token ids of a prompt: a tokenizer, a chat template, and what belongs before plain
+// texts. Immutable, so any thread may use it while another steps the engine; copies share their
+// parts, which live as long as the last of them.
+class PromptEncoder {
+ public:
+  struct Parts;  // src/llm/encoder_parts.h
+  explicit PromptEncoder(std::shared_ptr<const Parts> parts);
+
+  // Ids of the request's prompt as the engine gets them. Fails with kInvalidArgument: a prompt that
+  // this package has no tokenizer or no template for, that its template refuses, or that is not
+  // UTF-8.
+  Result<std::vector<TokenId>> encode(const GenerateRequest& request) const;
+
+  bool has_chat_template() const;
+  const Tokenizer* tokenizer() const;  // null without one; lives as long as this or a copy
+
+ private:
+  std::shared_ptr<const Parts> parts_;
+};
+
+}  // namespace quire

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "llm/package_parts.h"
+#include "quire/prompt_encoder.h"
+
+namespace quire {
+
+struct PromptEncoder::Parts {
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::optional<ChatFormat> chat_format;
+  std::vector<TokenId> text_prefix;  // before plain texts, where the tokenizer itself adds nothing
+};
+
+}  // namespace quire
