@@ -15,6 +15,7 @@
 
 #include "base/out_of_memory.h"
 #include "engine/engine.h"
+#include "llm/end_ids.h"
 #include "llm/package_parts.h"
 #include "package/model_package.h"
 #include "runner/graph/graph_runner.h"
@@ -101,9 +102,11 @@ Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
   return torch_backend::open_torch_runner(package, options);
 }
 
-std::vector<TokenId> merged(std::vector<TokenId> ids, const std::vector<TokenId>& more) {
-  for (const TokenId id : more) {
-    if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+// Ids beyond the model's logits cannot be drawn.
+std::vector<TokenId> ids_of(const std::vector<EndId>& ends, int vocab_size) {
+  std::vector<TokenId> ids;
+  for (const EndId& end : ends) {
+    if (end.id < vocab_size) ids.push_back(end.id);
   }
   return ids;
 }
@@ -133,9 +136,10 @@ Status check_vocabulary(const std::filesystem::path& folder,
 
 }  // namespace
 
-Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& options) {
+Result<Llm> Llm::open(const std::filesystem::path& path, const EngineOptions& options) {
   QUIRE_TRY(validate(options));
-  QUIRE_ASSIGN(const ModelPackage package, open_package(folder));
+  QUIRE_ASSIGN(const ModelPackage package, open_package(path));
+  const std::filesystem::path& folder = package.folder;
   QUIRE_TRY(check_package_files(package));
   QUIRE_ASSIGN(auto tokenizer, load_tokenizer_if_any(folder));
   QUIRE_ASSIGN(auto chat_format, load_chat_format(folder));
@@ -143,11 +147,11 @@ Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& 
   QUIRE_ASSIGN(auto tool, make_tool_loop(package, options.tools, tokenizer.get()));
   QUIRE_ASSIGN(auto runner, open_runner(package, options));
   QUIRE_TRY(check_vocabulary(folder, tokenizer.get(), defaults, runner->spec().vocab_size));
-  auto impl = std::make_unique<Impl>(options,
-                                     std::move(runner),
-                                     std::move(tokenizer),
-                                     merged(package.eos_ids, defaults.eos_ids),
-                                     std::move(tool));
+  const std::vector<EndId> ends =
+      find_end_ids(package, defaults, tokenizer.get(), chat_format ? &*chat_format : nullptr);
+  const int vocab_size = runner->spec().vocab_size;
+  auto impl = std::make_unique<Impl>(
+      options, std::move(runner), std::move(tokenizer), ids_of(ends, vocab_size), std::move(tool));
   QUIRE_ASSIGN(impl->text_prefix, load_text_prefix(folder, impl->tokenizer.get()));
   impl->chat_format = std::move(chat_format);
   impl->recommended = std::move(defaults.params);
