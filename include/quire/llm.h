@@ -33,7 +33,8 @@ using DeltaCallback = std::function<void(const TextDelta&)>;
 //   32});
 class Llm {
  public:
-  // Opens a model package (docs/model_package.md). kBadModel: the package cannot be used.
+  // Opens a model package (docs/model_package.md), a folder; or one of the graphs of a folder that
+  // somebody else exported, an .onnx file. kBadModel: the package cannot be used.
   static Result<Llm> open(const std::filesystem::path& package, const EngineOptions& options = {});
 
   // From parts of one's own. Without a tokenizer, prompts must be ids and outputs have no text.

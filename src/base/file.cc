@@ -5,6 +5,7 @@
 #define OPENSSL_API_COMPAT 0x10100000L
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -52,6 +53,11 @@ Status for_each_piece(const std::filesystem::path& path,
   return std::ferror(file.get()) != 0 ? cannot_read(path, "the read failed") : ok_status();
 }
 
+bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const auto [end, at] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return end == folder.end() && at != path.end();
+}
+
 std::string to_hex(std::span<const unsigned char> bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
@@ -78,6 +84,32 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t m
   const std::size_t got = std::fread(text.data(), 1, text.size(), file.get());
   if (got != text.size()) return cannot_read(path, "the read failed");
   return text;
+}
+
+Status check_stays_with_model(const std::filesystem::path& path,
+                              const std::filesystem::path& folder,
+                              const std::filesystem::path& graph) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(path, error);
+  if (!std::filesystem::exists(status)) {
+    return bad_model(path.string() + " is missing; export or copy the package again");
+  }
+  if (std::filesystem::is_regular_file(status)) return ok_status();
+  if (!std::filesystem::is_symlink(status)) {
+    return bad_model(path.string() + " is not a plain file; export or copy the package again");
+  }
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  if (error || !std::filesystem::is_regular_file(real, error)) {
+    return bad_model(path.string() +
+                     " is not a plain file: the link leads to none; download it again");
+  }
+  const std::filesystem::path home = std::filesystem::canonical(folder, error);
+  if (!error && is_below(real, home)) return ok_status();
+  const std::filesystem::path beside = std::filesystem::canonical(graph, error).parent_path();
+  if (!error && real.parent_path() == beside) return ok_status();
+  return bad_model(
+      path.string() +
+      " is not a plain file: the link leads out of its folder; put the file itself there");
 }
 
 Result<std::string> file_xxh3_128(const std::filesystem::path& path) {

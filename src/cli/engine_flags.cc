@@ -39,7 +39,7 @@ void apply_config(CLI::App* command, const std::string& path, ModelFlags* flags)
 
 void add_package_flag(CLI::App* command, std::filesystem::path* package, bool positional) {
   const char* const names = positional ? "package,-m,--model" : "-m,--model";
-  command->add_option(names, *package, "The model package, a folder")
+  command->add_option(names, *package, "The model package, a folder; or an .onnx file of one")
       ->envname("QUIRE_MODEL")
       ->required();
 }

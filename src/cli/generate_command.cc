@@ -16,6 +16,7 @@
 #include "cli/progress_bar.h"
 #include "cli/prompt_source.h"
 #include "cli/sampling_flags.h"
+#include "package/model_package.h"
 #include "quire/llm.h"
 #include "wire/openai_json.h"
 #include "wire/output_json.h"
@@ -188,7 +189,7 @@ int run_generate(const GenerateFlags& flags, const CLI::App& command) {
   if (!prompts) return report(prompts.error());
   const Answers answers = answer(*prompts, flags.stats, &*llm);
   if (flags.json) {
-    print_json(answers.outputs, *prompts, package_name(flags.model.package), *llm);
+    print_json(answers.outputs, *prompts, package_name(package_folder(flags.model.package)), *llm);
   } else {
     print_text(answers.outputs, *prompts);
   }

@@ -7,6 +7,7 @@
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "llm/end_ids.h"
 #include "llm/package_parts.h"
 #include "package/model_package.h"
 #include "quire/printable.h"
@@ -41,9 +42,6 @@ void print_package(const ModelPackage& package) {
   if (package.vocab_size > 0) print_row("vocabulary", std::to_string(package.vocab_size));
   print_row("context", std::to_string(package.max_seq_len) + " tokens");
   print_row("weights", package.quantization == "none" ? package.dtype : package.quantization);
-  std::string eos;
-  for (const TokenId id : package.eos_ids) eos += (eos.empty() ? "" : ", ") + std::to_string(id);
-  print_row("ends at id", eos.empty() ? "none" : eos);
   if (package.files.empty()) return;
   print_out("  files\n");
   for (const auto& [name, file] : package.files) {
@@ -54,16 +52,35 @@ void print_package(const ModelPackage& package) {
   }
 }
 
-int run_inspect(const std::filesystem::path& folder) {
-  const auto package = open_package(folder);
+// Each id that ends an answer, what it is and where that is known from.
+Status print_ends(const ModelPackage& package, const Tokenizer* tokenizer, const ChatFormat* chat) {
+  QUIRE_ASSIGN(const GenerationDefaults defaults, load_generation_defaults(package.folder));
+  const std::vector<EndId> ends = find_end_ids(package, defaults, tokenizer, chat);
+  if (ends.empty()) print_row("ends at id", "none");
+  for (const EndId& end : ends) {
+    const std::string text = tokenizer == nullptr ? "" : tokenizer->token_bytes(end.id);
+    print_row("ends at id",
+              std::to_string(end.id) + (text.empty() ? "" : " " + text) + " (" + end.reason + ")");
+  }
+  return ok_status();
+}
+
+int run_inspect(const std::filesystem::path& path) {
+  const auto package = open_package(path);
   if (!package) return report(package.error());
   print_package(*package);
   flush_out();
   if (Status status = check_package_sha256(*package); !status.ok()) return report(status);
+  const std::filesystem::path& folder = package->folder;
   const auto tokenizer = load_tokenizer_if_any(folder);
   if (!tokenizer) return report(tokenizer.error());
   const auto chat_format = load_chat_format(folder);
   if (!chat_format) return report(chat_format.error());
+  if (Status status =
+          print_ends(*package, tokenizer->get(), *chat_format ? &**chat_format : nullptr);
+      !status.ok()) {
+    return report(status);
+  }
   print_row("tokenizer", *tokenizer ? std::to_string((*tokenizer)->vocab_size()) + " ids" : "none");
   print_row("chat template", *chat_format ? "yes" : "none");
   print_out("%s\n",

@@ -13,6 +13,7 @@
 #include "cli/exit_code.h"
 #include "cli/line_reader.h"
 #include "cli/output.h"
+#include "package/model_package.h"
 #include "quire/tokenizer.h"
 #include "tokenizer/tokenizer_json.h"
 
@@ -51,7 +52,7 @@ Result<std::vector<TokenId>> parse_ids(const std::string& text) {
 
 // Converts each line of stdin, or the whole input at once.
 int convert_input(const TokenizeFlags& flags, const Convert& convert) {
-  const auto tokenizer = load_tokenizer(flags.package);
+  const auto tokenizer = load_tokenizer(package_folder(flags.package));
   if (!tokenizer) return report(tokenizer.error());
   if (!flags.lines) {
     const auto input = flags.input == "-" ? read_all(&std::cin, "standard input") : flags.input;

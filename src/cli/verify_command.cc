@@ -82,7 +82,7 @@ int run_shadow(const VerifyFlags& flags, const ModelPackage& package, EngineOpti
     if (!llm) return report(llm.error());
     models.push_back(*std::move(llm));
     if (models.size() == 1) continue;
-    const auto found = shadow_package(flags.model.package, &models.front(), &models.back());
+    const auto found = shadow_package(package.folder, &models.front(), &models.back());
     if (!found) return report(found.error());
     code = std::max(code, print_shadow(package.name, {backends->front(), backend}, *found));
   }
@@ -102,7 +102,7 @@ int run_verify(const VerifyFlags& verify_flags) {
   if (!verify_flags.shadow.empty()) return run_shadow(verify_flags, *package, std::move(options));
   Result<Llm> llm = Llm::open(flags.package, options);
   if (!llm) return report(llm.error());
-  const auto result = verify_package(flags.package, &*llm);
+  const auto result = verify_package(package->folder, &*llm);
   if (!result) return report(result.error());
   print_out("%s\n", printable(package->name).c_str());
   print_out("  largest logit difference  %.6f (tolerated %.6f)\n",

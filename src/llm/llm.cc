@@ -18,6 +18,7 @@
 #include "engine/engine.h"
 #include "llm/backends.h"
 #include "llm/encoder_parts.h"
+#include "llm/end_ids.h"
 #include "llm/package_parts.h"
 #include "package/model_package.h"
 
@@ -56,9 +57,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::vector<TokenId> merged(std::vector<TokenId> ids, const std::vector<TokenId>& more) {
-  for (const TokenId id : more) {
-    if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+// Ids beyond the model's logits cannot be drawn.
+std::vector<TokenId> ids_of(const std::vector<EndId>& ends, int vocab_size) {
+  std::vector<TokenId> ids;
+  for (const EndId& end : ends) {
+    if (end.id < vocab_size) ids.push_back(end.id);
   }
   return ids;
 }
@@ -109,21 +112,22 @@ std::shared_ptr<const PromptEncoder::Parts> parts_of(std::unique_ptr<Tokenizer> 
 
 }  // namespace
 
-Result<Llm> Llm::open(const std::filesystem::path& folder, const EngineOptions& options) {
+Result<Llm> Llm::open(const std::filesystem::path& path, const EngineOptions& options) {
   QUIRE_TRY(validate(options));
-  QUIRE_ASSIGN(const ModelPackage package, open_package(folder));
+  QUIRE_ASSIGN(const ModelPackage package, open_package(path));
+  const std::filesystem::path& folder = package.folder;
   QUIRE_TRY(check_package_files(package));
   QUIRE_ASSIGN(auto defaults, load_generation_defaults(folder));
   QUIRE_ASSIGN(auto parts, load_encoder_parts(package, defaults));
   const Tokenizer* tokenizer = parts->tokenizer.get();
   QUIRE_ASSIGN(auto tool, make_tool_loop(package, options.tools, tokenizer));
   QUIRE_ASSIGN(auto runner, open_runner(package, options));
-  QUIRE_TRY(check_vocabulary(folder, tokenizer, defaults, runner->spec().vocab_size));
-  auto impl = std::make_unique<Impl>(options,
-                                     std::move(runner),
-                                     std::move(parts),
-                                     merged(package.eos_ids, defaults.eos_ids),
-                                     std::move(tool));
+  const int vocab_size = runner->spec().vocab_size;
+  QUIRE_TRY(check_vocabulary(folder, tokenizer, defaults, vocab_size));
+  const std::vector<EndId> ends = find_end_ids(
+      package, defaults, tokenizer, parts->chat_format ? &*parts->chat_format : nullptr);
+  auto impl = std::make_unique<Impl>(
+      options, std::move(runner), std::move(parts), ids_of(ends, vocab_size), std::move(tool));
   impl->recommended = std::move(defaults.params);
   impl->recommended_max_tokens = defaults.max_tokens;
   return Llm(std::move(impl));

@@ -343,14 +343,8 @@ Status Inspector::check_location(const std::string& location,
                   "\"; only a file beside the model is allowed");
   }
   const std::filesystem::path path = folder_ / location;
+  QUIRE_TRY(check_stays_with_model(path, folder_, file_));
   std::error_code error;
-  const auto status = std::filesystem::symlink_status(path, error);
-  if (!std::filesystem::exists(status)) {
-    return bad_model(path.string() + " is missing; export or copy the package again");
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    return bad_model(path.string() + " is not a plain file (a link or a folder)");
-  }
   const std::uint64_t size = std::filesystem::file_size(path, error);
   if (error || offset > size || length > size - offset) {
     return bad_model(path.string() + " is shorter than the weights that " +

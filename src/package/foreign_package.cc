@@ -36,16 +36,17 @@ Result<int> size_or(const JsonObject& config,
   return fallback;
 }
 
-Status read_eos(const JsonObject& config, ModelPackage* package) {
+Status read_eos(const JsonObject& config, const std::string& file, ModelPackage* package) {
   constexpr std::int64_t kMost = std::numeric_limits<TokenId>::max();
   if (!config.has("eos_token_id")) return ok_status();
   if (config.value()["eos_token_id"].is_array()) {
     QUIRE_ASSIGN(const auto ids, config.integers("eos_token_id", 0, kMost));
     package->eos_ids.assign(ids.begin(), ids.end());
-    return ok_status();
+  } else {
+    QUIRE_ASSIGN(const std::int64_t id, config.integer("eos_token_id", 0, kMost));
+    package->eos_ids = {static_cast<TokenId>(id)};
   }
-  QUIRE_ASSIGN(const std::int64_t id, config.integer("eos_token_id", 0, kMost));
-  package->eos_ids = {static_cast<TokenId>(id)};
+  for (const TokenId id : package->eos_ids) package->eos_sources[id] = "eos_token_id of " + file;
   return ok_status();
 }
 
@@ -74,8 +75,8 @@ Status read_config(const JsonObject& outer, ModelPackage* package) {
   QUIRE_ASSIGN(package->max_seq_len,
                size_or(config, {"max_position_embeddings", "n_positions", "n_ctx"}, 0));
   QUIRE_TRY(read_attention(config, package));
-  QUIRE_TRY(read_eos(outer, package));
-  return package->eos_ids.empty() ? read_eos(config, package) : ok_status();
+  QUIRE_TRY(read_eos(outer, "config.json", package));
+  return package->eos_ids.empty() ? read_eos(config, "config.json", package) : ok_status();
 }
 
 // genai_config.json, as onnxruntime-genai's builder writes it.
@@ -86,23 +87,53 @@ Status read_genai_config(const JsonObject& outer, ModelPackage* package) {
   QUIRE_ASSIGN(package->vocab_size, size_or(model, {"vocab_size"}, 0));
   QUIRE_ASSIGN(package->max_seq_len, size_or(model, {"context_length"}, 0));
   QUIRE_TRY(read_attention(decoder, package));
-  QUIRE_TRY(read_eos(model, package));
+  QUIRE_TRY(read_eos(model, "genai_config.json", package));
   QUIRE_ASSIGN(const std::string file, decoder.string_or("filename", "model.onnx"));
   if (std::filesystem::path(file).filename() != file) {
     return bad_model(decoder.what() + ": the file name \"" + file + "\" leaves the folder");
   }
-  package->model_file = package->folder / file;
+  if (package->model_file.empty()) package->model_file = package->folder / file;
   return ok_status();
 }
 
-// The only .onnx file of a folder; empty when there is none, or more than one.
-std::filesystem::path only_graph(const std::filesystem::path& folder) {
+constexpr std::size_t kMaxListed = 16;
+
+// The .onnx files of a folder and of the folders in it, as a hub keeps them, sorted; as many as a
+// message can show and one more.
+std::vector<std::filesystem::path> list_graphs(const std::filesystem::path& folder, int depth) {
   std::vector<std::filesystem::path> found;
+  std::vector<std::filesystem::path> folders;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".onnx") found.push_back(entry.path());
+  int looked_at = 0;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (++looked_at > 10'000) break;
+    if (at->path().extension() == ".onnx" && is_file(at->path())) found.push_back(at->path());
+    std::error_code ignored;
+    if (depth > 0 && std::filesystem::is_directory(at->symlink_status(ignored))) {
+      folders.push_back(at->path());
+    }
   }
-  return found.size() == 1 ? found.front() : std::filesystem::path();
+  std::ranges::sort(found);
+  std::ranges::sort(folders);
+  for (const std::filesystem::path& inner : folders) {
+    if (found.size() > kMaxListed) break;
+    const auto more = list_graphs(inner, depth - 1);
+    found.insert(found.end(), more.begin(), more.end());
+  }
+  if (found.size() > kMaxListed + 1) found.resize(kMaxListed + 1);
+  return found;
+}
+
+Status several_graphs(const std::filesystem::path& folder,
+                      const std::vector<std::filesystem::path>& graphs) {
+  std::string names;
+  for (std::size_t i = 0; i < std::min(graphs.size(), kMaxListed); ++i) {
+    names += (i == 0 ? "" : ", ") + graphs[i].lexically_relative(folder).string();
+  }
+  if (graphs.size() > kMaxListed) names += " and more";
+  return bad_model(folder.string() + " holds these graphs: " + names + "; name one, as in -m " +
+                   graphs.front().string());
 }
 
 Result<std::filesystem::path> find_graph(const std::filesystem::path& folder) {
@@ -114,15 +145,20 @@ Result<std::filesystem::path> find_graph(const std::filesystem::path& folder) {
     if (is_file(folder / name)) return folder / name;
   }
   for (const std::filesystem::path& place : {folder, folder / "onnx"}) {
-    if (std::filesystem::path graph = only_graph(place); is_file(graph)) return graph;
+    const auto graphs = list_graphs(place, 0);
+    if (graphs.size() == 1) return graphs.front();
   }
+  const auto graphs = list_graphs(folder, 3);
+  if (!graphs.empty()) return several_graphs(folder, graphs);
   return bad_model(folder.string() +
-                   " has neither model_info.json nor model.onnx; make a package with quire-export");
+                   " has neither model_info.json nor an ONNX graph; make a package with "
+                   "quire-export");
 }
 
 }  // namespace
 
-Result<ModelPackage> open_foreign_package(const std::filesystem::path& folder) {
+Result<ModelPackage> open_foreign_package(const std::filesystem::path& folder,
+                                          const std::filesystem::path& graph) {
   ModelPackage package;
   package.folder = folder;
   package.name = folder.filename().empty() ? folder.parent_path().filename().string()
@@ -133,7 +169,9 @@ Result<ModelPackage> open_foreign_package(const std::filesystem::path& folder) {
   package.dtype = "as exported";
   package.quantization = "none";
   const bool genai = is_file(folder / "genai_config.json");
-  if (!genai) {
+  if (!graph.empty()) {
+    package.model_file = graph;
+  } else if (!genai) {
     QUIRE_ASSIGN(package.model_file, find_graph(folder));
   }
   const std::filesystem::path path = folder / (genai ? "genai_config.json" : "config.json");

@@ -11,6 +11,10 @@ namespace quire {
 // torch.onnx.export, onnxruntime-genai's builder (its genai_config.json counts before config.json).
 // The package it stands for has the graph "foreign", no recorded files, no cache layers (the graph
 // knows them), and a vocabulary of 0 where only the graph knows it. Fails with kBadModel.
-Result<ModelPackage> open_foreign_package(const std::filesystem::path& folder);
+//
+// `graph` names one of several graphs, as a hub's folder holds a model in many precisions; empty:
+// the usual one, or the only one.
+Result<ModelPackage> open_foreign_package(const std::filesystem::path& folder,
+                                          const std::filesystem::path& graph = {});
 
 }  // namespace quire

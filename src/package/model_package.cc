@@ -115,6 +115,18 @@ Status read_cache_layers(const JsonObject& info, ModelPackage* package) {
                    std::to_string(num_layers) + " layers");
 }
 
+// Reasons of the end ids, which older packages do not have.
+Status read_eos_sources(const JsonObject& info, ModelPackage* package) {
+  if (!info.has("eos_sources")) return ok_status();
+  QUIRE_ASSIGN(const JsonObject sources, info.object("eos_sources"));
+  for (const TokenId id : package->eos_ids) {
+    const std::string key = std::to_string(id);
+    if (!sources.has(key.c_str())) continue;
+    QUIRE_ASSIGN(package->eos_sources[id], sources.string(key.c_str()));
+  }
+  return ok_status();
+}
+
 Status read_special_ids(const JsonObject& info, ModelPackage* package) {
   if (info.has("control_token_ids")) {
     // An added token may lie beyond the logits: it can still be spelled.
@@ -126,7 +138,7 @@ Status read_special_ids(const JsonObject& info, ModelPackage* package) {
   if (!ids.has("eos")) return ok_status();
   QUIRE_ASSIGN(const auto eos, ids.integers("eos", 0, package->vocab_size - 1));
   package->eos_ids.assign(eos.begin(), eos.end());
-  return ok_status();
+  return read_eos_sources(info, package);
 }
 
 Result<std::optional<TokenId>> optional_id(const JsonObject& ids, const char* key, int vocab_size) {
@@ -184,15 +196,24 @@ Status read_source(const JsonObject& info, ModelPackage* package) {
 
 bool is_torchscript(const std::string& name) { return name.ends_with(".pt"); }
 
-Status check_file_on_disk(const std::filesystem::path& path, std::uint64_t size) {
+// The graph to which a package's links may lead: its own, or that of a cache of huggingface_hub,
+// where FOLDER/snapshots/REVISION holds links into FOLDER/blobs. A link that leads elsewhere is
+// none.
+std::filesystem::path trusted_graph(const ModelPackage& package) {
   std::error_code error;
-  const auto status = std::filesystem::symlink_status(path, error);
-  if (!std::filesystem::exists(status)) {
-    return bad_model(path.string() + " is missing; export or copy the package again");
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    return bad_model(path.string() + " is not a plain file (a link or a folder)");
-  }
+  const std::filesystem::path folder = std::filesystem::canonical(package.folder, error);
+  const std::filesystem::path graph = std::filesystem::canonical(package.model_file, error);
+  const std::filesystem::path cache = folder.parent_path();
+  const bool cached = !error && cache.filename() == "snapshots" &&
+                      graph.parent_path() == cache.parent_path() / "blobs";
+  return cached ? graph : std::filesystem::path();
+}
+
+Status check_file_on_disk(const ModelPackage& package,
+                          const std::filesystem::path& path,
+                          std::uint64_t size) {
+  QUIRE_TRY(check_stays_with_model(path, package.folder, trusted_graph(package)));
+  std::error_code error;
   const std::uint64_t actual = std::filesystem::file_size(path, error);
   if (error || actual != size) {
     return bad_model(path.string() + " has " + std::to_string(actual) + " bytes instead of " +
@@ -217,7 +238,8 @@ Status read_files(const JsonObject& info, ModelPackage* package) {
     if (!is_hex(file.xxh3_128, 32) || !is_hex(file.sha256, 64)) {
       return bad_model(entry.what() + " has a hash that is not one");
     }
-    if (!is_torchscript(name)) QUIRE_TRY(check_file_on_disk(package->folder / name, file.size));
+    if (!is_torchscript(name))
+      QUIRE_TRY(check_file_on_disk(*package, package->folder / name, file.size));
     package->files.emplace(name, std::move(file));
   }
   return ok_status();
@@ -252,23 +274,7 @@ Status check_digest(const std::filesystem::path& path,
                    "export or copy the package again");
 }
 
-}  // namespace
-
-bool ModelPackage::has_backend(std::string_view backend) const {
-  return std::ranges::find(backends, backend) != backends.end();
-}
-
-bool is_package(const std::filesystem::path& folder) {
-  std::error_code error;
-  return std::filesystem::exists(folder / kInfoFile, error);
-}
-
-Result<ModelPackage> open_package(const std::filesystem::path& folder) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(folder, error)) {
-    return bad_model(folder.string() + " is not a folder; make a package with quire-export");
-  }
-  if (!is_package(folder)) return open_foreign_package(folder);
+Result<ModelPackage> open_whole_package(const std::filesystem::path& folder) {
   ModelPackage package;
   package.folder = folder;
   package.model_file = folder / "model.onnx";
@@ -284,6 +290,50 @@ Result<ModelPackage> open_package(const std::filesystem::path& folder) {
   QUIRE_TRY(read_files(info, &package));
   QUIRE_TRY(check_unlisted(info, package));
   return package;
+}
+
+}  // namespace
+
+bool ModelPackage::has_backend(std::string_view backend) const {
+  return std::ranges::find(backends, backend) != backends.end();
+}
+
+bool is_package(const std::filesystem::path& folder) {
+  std::error_code error;
+  return std::filesystem::exists(folder / kInfoFile, error);
+}
+
+std::filesystem::path package_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  if (path.extension() != ".onnx" || !std::filesystem::is_regular_file(path, error)) return path;
+  const std::filesystem::path beside =
+      path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  for (const char* name : {kInfoFile, "genai_config.json", "config.json"}) {
+    if (std::filesystem::exists(beside / name, error)) return beside;
+  }
+  // A hub keeps graphs in a folder of their own. Not by way of "..", which a link would bend.
+  const std::filesystem::path whole = std::filesystem::absolute(beside, error).lexically_normal();
+  const std::filesystem::path around =
+      (whole.has_filename() ? whole : whole.parent_path()).parent_path();
+  return std::filesystem::exists(around / "config.json", error) ? around : beside;
+}
+
+Result<ModelPackage> open_package(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::path folder = package_folder(path);
+  if (!std::filesystem::is_directory(folder, error)) {
+    return bad_model(folder.string() +
+                     " is neither a folder nor an .onnx file; make a package with quire-export");
+  }
+  const bool chosen = folder != path;
+  if (!is_package(folder)) {
+    return open_foreign_package(folder, chosen ? path : std::filesystem::path());
+  }
+  if (chosen && path.filename() != "model.onnx") {
+    return bad_model(path.string() + " is not the graph of its package; name the folder: -m " +
+                     folder.string());
+  }
+  return open_whole_package(folder);
 }
 
 Status check_package_files(const ModelPackage& package) {
@@ -306,7 +356,7 @@ Status check_file_sha256(const ModelPackage& package, const std::string& name) {
   if (file == package.files.end()) {
     return bad_model(path.string() + " is not listed in model_info.json");
   }
-  QUIRE_TRY(check_file_on_disk(path, file->second.size));
+  QUIRE_TRY(check_file_on_disk(package, path, file->second.size));
   return check_digest(path, file_sha256(path), file->second.sha256);
 }
 

@@ -59,7 +59,8 @@ struct ModelPackage {
   std::string quantization;              // "none" or the default scheme
   std::vector<CacheLayer> cache_layers;  // one a layer
   std::vector<TokenId> eos_ids;
-  std::vector<TokenId> control_ids;  // that text may never produce
+  std::vector<TokenId> control_ids;            // that text may never produce
+  std::map<TokenId, std::string> eos_sources;  // where each of them is known from; may be empty
   std::optional<PackageTool> tool;
   std::map<std::string, PackageFile> files;
 
@@ -67,10 +68,11 @@ struct ModelPackage {
 };
 
 // Reads model_info.json and holds it against its own rules and the folder: every file listed is a
-// plain file of the recorded size. A folder without that file may be a foreign package. TorchScript
+// plain file of the recorded size. A folder without that file may be a foreign package; the path of
+// an .onnx file chooses it among the graphs of its folder. TorchScript
 // files are looked at only by who opens one: it may be trusted in spite of what is recorded. Fails
 // with kBadModel.
-Result<ModelPackage> open_package(const std::filesystem::path& folder);
+Result<ModelPackage> open_package(const std::filesystem::path& path);
 
 // Compares each file but TorchScript with its recorded XXH3-128: finds every accidental change.
 Status check_package_files(const ModelPackage& package);
@@ -80,6 +82,10 @@ Status check_package_sha256(const ModelPackage& package);
 
 // The same for one file, which model_info.json must list.
 Status check_file_sha256(const ModelPackage& package, const std::string& name);
+
+// The folder that holds the tokenizer and the configuration of what a path names: itself, or that
+// of an .onnx file, whose own folder may be one of graphs alone.
+std::filesystem::path package_folder(const std::filesystem::path& path);
 
 // Whether the folder has a model_info.json.
 bool is_package(const std::filesystem::path& folder);

@@ -56,6 +56,7 @@ class ExplicitRunner final : public ModelRunner {
   Status run(const ModelInput& input, std::vector<float>* logits) override;
 
  private:
+  CacheLayer foreign_layer(const TensorInfo& past) const;
   Status find_caches();
   Result<CacheTensor> cache_tensor(std::size_t layer, const char* kind);
   Status allocate_store();
@@ -89,12 +90,28 @@ Status ExplicitRunner::open() {
   return probe();
 }
 
+// What a foreign graph says of its caches counts before what a config.json says of models like it.
+CacheLayer ExplicitRunner::foreign_layer(const TensorInfo& past) const {
+  CacheLayer layer{package_.num_kv_heads, package_.head_dim};
+  constexpr std::int64_t kMost = std::int64_t{1} << 24U;
+  if (past.shape.size() != 4) return layer;
+  if (past.shape[1] > 0 && past.shape[1] <= kMost) {
+    layer.num_kv_heads = static_cast<int>(past.shape[1]);
+  }
+  if (past.shape[3] > 0 && past.shape[3] <= kMost) {
+    layer.head_dim = static_cast<int>(past.shape[3]);
+  }
+  return layer;
+}
+
 // As many layers as the graph has caches for; a package of ours says how many that must be.
 Status ExplicitRunner::find_caches() {
   std::size_t num_layers = package_.cache_layers.size();
   if (num_layers == 0) {
-    while (session_->find_input(past_name(num_layers, ".key")) != nullptr) ++num_layers;
-    package_.cache_layers.resize(num_layers, {package_.num_kv_heads, package_.head_dim});
+    while (const TensorInfo* past = session_->find_input(past_name(num_layers, ".key"))) {
+      package_.cache_layers.push_back(foreign_layer(*past));
+      ++num_layers;
+    }
   }
   for (std::size_t i = 0; i < num_layers; ++i) {
     for (const char* kind : {".key", ".value"}) {
@@ -188,10 +205,12 @@ Status ExplicitRunner::run_group(const StepGroup& group,
                                  const ModelInput& input,
                                  LogitsWriter* writer) {
   const auto batch = static_cast<std::int64_t>(group.sequences.size());
+  const std::int64_t kept = writer->num_wanted(group);
   std::vector<const char*> input_names;
   std::vector<Ort::Value> inputs;
   for (IntegerInput& values : integers_) {
     fill(group, input, &values);
+    if (values.counts_logits()) values.values() = {kept};
     input_names.push_back(values.name().c_str());
     inputs.push_back(values.tensor(batch));
   }
@@ -209,7 +228,7 @@ Status ExplicitRunner::run_group(const StepGroup& group,
   QUIRE_TRY(session_->run(input_names, inputs, output_names, outputs));
   QUIRE_TRY(check_presents(group, outputs));
   QUIRE_ASSIGN(const LogitsView logits,
-               view_logits(outputs.front(), logits_, batch, group.num_new));
+               view_logits(outputs.front(), logits_, batch, group.num_new, kept));
   take_presents(group, outputs);
   for (std::size_t i = 0; i < group.sequences.size(); ++i) {
     QUIRE_TRY(writer->write(group.sequences[i], i, logits));

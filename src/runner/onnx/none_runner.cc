@@ -94,10 +94,12 @@ Status NoneRunner::run(const ModelInput& input, std::vector<float>* logits) {
 
 Status NoneRunner::run_group(const StepGroup& group, LogitsWriter* writer) {
   const auto batch = static_cast<std::int64_t>(group.sequences.size());
+  const std::int64_t kept = writer->num_wanted(group);
   std::vector<const char*> input_names;
   std::vector<Ort::Value> inputs;
   for (IntegerInput& values : integers_) {
     fill(group, &values);
+    if (values.counts_logits()) values.values() = {kept};
     input_names.push_back(values.name().c_str());
     inputs.push_back(values.tensor(batch));
   }
@@ -105,7 +107,7 @@ Status NoneRunner::run_group(const StepGroup& group, LogitsWriter* writer) {
   Ort::Value output(nullptr);
   QUIRE_TRY(session_->run(input_names, inputs, {&output_name, 1}, {&output, 1}));
   QUIRE_ASSIGN(const LogitsView logits,
-               view_logits(output, logits_, batch, group.past + group.num_new));
+               view_logits(output, logits_, batch, group.past + group.num_new, kept));
   for (std::size_t i = 0; i < group.sequences.size(); ++i) {
     QUIRE_TRY(writer->write(group.sequences[i], i, logits));
   }

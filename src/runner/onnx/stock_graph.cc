@@ -14,12 +14,14 @@
 namespace quire::onnx {
 namespace {
 
-constexpr std::array<std::string_view, 6> kIntegerInputs = {"input_ids",
+constexpr std::array<std::string_view, 8> kIntegerInputs = {"input_ids",
                                                             "attention_mask",
                                                             "position_ids",
                                                             "position_offset",
                                                             "previous_ids",
-                                                            "use_cache_branch"};
+                                                            "use_cache_branch",
+                                                            "num_logits_to_keep",
+                                                            "logits_to_keep"};
 
 void widen(const LogitsView& logits, std::size_t first, std::span<float> row) {
   if (logits.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
@@ -88,16 +90,20 @@ Status check_output(const Ort::Value& value,
 Result<LogitsView> view_logits(const Ort::Value& logits,
                                const LogitsInfo& info,
                                std::int64_t batch,
-                               std::int64_t length) {
+                               std::int64_t length,
+                               std::int64_t kept) {
   const std::int64_t vocab = info.vocab_size;
   LogitsView view{.data = nullptr, .type = info.type, .length = 1};
   if (info.rank == 2) {
     QUIRE_TRY(check_output(logits, info.name, info.type, std::array{batch, vocab}));
-  } else if (check_output(logits, info.name, info.type, std::array{batch, length, vocab}).ok()) {
-    view.length = static_cast<std::size_t>(length);
   } else {
-    constexpr std::int64_t kLastOnly = 1;
-    QUIRE_TRY(check_output(logits, info.name, info.type, std::array{batch, kLastOnly, vocab}));
+    Status status;
+    for (const std::int64_t rows : {length, kept, std::int64_t{1}}) {
+      view.length = static_cast<std::size_t>(rows);
+      status = check_output(logits, info.name, info.type, std::array{batch, rows, vocab});
+      if (status.ok()) break;
+    }
+    QUIRE_TRY(status);
   }
   view.data = logits.GetTensorRawData();
   return view;
@@ -106,9 +112,13 @@ Result<LogitsView> view_logits(const Ort::Value& logits,
 IntegerInput::IntegerInput(const TensorInfo& input)
     : name_(input.name), type_(input.type), rank_(input.shape.size()) {}
 
+bool IntegerInput::is_single() const {
+  return name_ == "position_offset" || name_ == "use_cache_branch" || counts_logits();
+}
+
 Ort::Value IntegerInput::tensor(std::int64_t batch) {
   std::vector<std::int64_t> shape(rank_, 1);
-  if (name_ != "position_offset" && name_ != "use_cache_branch") {
+  if (!is_single()) {
     shape = {batch, static_cast<std::int64_t>(values_.size()) / batch};
   }
   if (type_ == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64) {
@@ -157,6 +167,16 @@ std::span<const std::int64_t> LogitsWriter::rows_of(const StepSequence& sequence
   const auto begin = std::ranges::lower_bound(input_.logits_indices, first);
   const auto end = std::ranges::lower_bound(input_.logits_indices, first + sequence.num_new);
   return {begin, end};
+}
+
+std::int64_t LogitsWriter::num_wanted(const StepGroup& group) const {
+  std::int64_t most = 1;
+  for (const StepSequence& sequence : group.sequences) {
+    const std::span<const std::int64_t> rows = rows_of(sequence);
+    const auto end = static_cast<std::int64_t>(sequence.first_row) + sequence.num_new;
+    if (!rows.empty()) most = std::max(most, end - rows.front());
+  }
+  return most;
 }
 
 bool LogitsWriter::wants(const StepSequence& sequence) const { return !rows_of(sequence).empty(); }

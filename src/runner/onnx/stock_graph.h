@@ -45,11 +45,12 @@ struct LogitsView {
 };
 
 // Holds what a step gave against what the graph declared: `batch` sequences, all of their `length`
-// positions or the last alone. Fails as check_output() does.
+// positions, the last `kept`, or the last alone. Fails as check_output() does.
 Result<LogitsView> view_logits(const Ort::Value& logits,
                                const LogitsInfo& info,
                                std::int64_t batch,
-                               std::int64_t length);
+                               std::int64_t length,
+                               std::int64_t kept);
 
 // One of the integer inputs of a step, in the element type the graph wants.
 class IntegerInput {
@@ -57,6 +58,8 @@ class IntegerInput {
   explicit IntegerInput(const TensorInfo& input);
 
   const std::string& name() const { return name_; }
+  // Whether it says of how many positions, counted from the last, the logits are wanted.
+  bool counts_logits() const { return name_ == "num_logits_to_keep" || name_ == "logits_to_keep"; }
   // Where the step's values are put before tensor(): one a token, or one in all.
   std::vector<std::int64_t>& values() { return values_; }
   // [batch, values / batch], or one value in the rank the graph has for it. Over memory of this
@@ -64,6 +67,8 @@ class IntegerInput {
   Ort::Value tensor(std::int64_t batch);
 
  private:
+  bool is_single() const;
+
   std::string name_;
   ONNXTensorElementDataType type_;
   std::size_t rank_;
@@ -83,6 +88,8 @@ class LogitsWriter {
 
   // Whether any row of this sequence is wanted.
   bool wants(const StepSequence& sequence) const;
+  // How many of its last positions the logits are wanted of; at least 1.
+  std::int64_t num_wanted(const StepGroup& group) const;
   // Copies the wanted rows from what the graph computed for sequence `batch_index` of its batch.
   // Fails with kInternal when it has no row for one that is wanted.
   Status write(const StepSequence& sequence, std::size_t batch_index, const LogitsView& logits);
