@@ -19,7 +19,7 @@ struct ChatMessage {
   std::string content;
   // More fields of the message as the text of a JSON object, for example tool_calls or name; empty
   // for none. A field given here stands in for `content` or `role`. Content may be
-  // null, or a list of parts, which are joined to a string for a template that wants one.
+  // null, or a list of parts.
   std::string extra_json;
 };
 
@@ -29,6 +29,10 @@ struct ChatRenderOptions {
   std::string eos_token;
   std::string tools_json;          // a JSON array of tools; empty for none
   std::string extra_context_json;  // a JSON object of further variables, such as enable_thinking
+  // Whether parts of type text are joined to a string, one a line, for a template that does not go
+  // through them itself; rendering then fails on a part of another type. Jinja would print the
+  // list.
+  bool join_text_parts = false;
   std::optional<std::int64_t> now_seconds;  // since 1970, for strftime_now; the clock's otherwise
 };
 

@@ -36,7 +36,7 @@ bool is_reserved(std::string_view name) {
          name == "namespace" || name == "range" || name == "strftime_now" || name == "dict";
 }
 
-Result<Value> message_value(const ChatMessage& message, bool takes_parts) {
+Result<Value> message_value(const ChatMessage& message, bool joins_parts) {
   if (find_invalid_utf8(message.role) != std::string_view::npos ||
       find_invalid_utf8(message.content) != std::string_view::npos) {
     return invalid_argument("a message is not UTF-8");
@@ -52,7 +52,7 @@ Result<Value> message_value(const ChatMessage& message, bool takes_parts) {
     for (const auto& [key, value] : extra.as_dict().items) {
       // Keys of one JSON object are distinct, so only the two above can be met again.
       const std::string& name = key.as_text().bytes;
-      if (name == "content" && !takes_parts) {
+      if (name == "content" && joins_parts) {
         QUIRE_ASSIGN(const Value content, chat::content_as_string(value));
         dict.set(key, content);
       } else if (name == "role" || name == "content") {
@@ -65,11 +65,11 @@ Result<Value> message_value(const ChatMessage& message, bool takes_parts) {
   return make_dict(std::move(dict));
 }
 
-Result<Value> messages_value(std::span<const ChatMessage> messages, bool takes_parts) {
+Result<Value> messages_value(std::span<const ChatMessage> messages, bool joins_parts) {
   std::vector<Value> items;
   items.reserve(messages.size());
   for (const ChatMessage& message : messages) {
-    QUIRE_ASSIGN(Value value, message_value(message, takes_parts));
+    QUIRE_ASSIGN(Value value, message_value(message, joins_parts));
     items.push_back(std::move(value));
   }
   return chat::make_list(std::move(items));
@@ -164,7 +164,8 @@ std::vector<std::string> ChatTemplate::own_texts() const {
 Result<std::vector<TextSpan>> ChatTemplate::render(std::span<const ChatMessage> messages,
                                                    const ChatRenderOptions& options) const {
   Scope variables;
-  QUIRE_ASSIGN(const Value list, messages_value(messages, program_->takes_parts));
+  const bool joins_parts = options.join_text_parts && !program_->takes_parts;
+  QUIRE_ASSIGN(const Value list, messages_value(messages, joins_parts));
   variables.set("messages", list);
   QUIRE_TRY(add_options(options, &variables));
   QUIRE_TRY(add_context(options.extra_context_json, &variables));

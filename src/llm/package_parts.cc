@@ -137,6 +137,7 @@ Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& 
   ChatRenderOptions options;
   options.bos_token = token_text(config, "bos_token");
   options.eos_token = token_text(config, "eos_token");
+  options.join_text_parts = true;
   return std::optional<ChatFormat>(ChatFormat{*std::move(parsed), std::move(options)});
 }
 

@@ -9,11 +9,11 @@
 namespace quire {
 namespace {
 
-std::string rendered(std::string_view source, const std::string& content_json) {
+std::string rendered(std::string_view source, const std::string& content_json, bool join = true) {
   const auto parsed = ChatTemplate::parse(source);
   if (!parsed) return parsed.error().message();
   const std::vector<ChatMessage> messages = {{"user", "", R"({"content": )" + content_json + "}"}};
-  const auto spans = parsed->render(messages, {});
+  const auto spans = parsed->render(messages, {.join_text_parts = join});
   if (!spans) return "error: " + spans.error().message();
   std::string text;
   for (const TextSpan& span : *spans) text += span.text;
@@ -35,6 +35,11 @@ TEST(ContentPartsTest, TextsAreJoinedWhereATemplateWantsAString) {
   EXPECT_EQ(rendered("{{ messages[0].content }}", R"(["a", {"text": "b"}])"), "a\nb");
   EXPECT_EQ(rendered("{{ messages[0].content is none }}", "null"), "True");
   EXPECT_EQ(rendered("{{ messages[0].content }}", R"("plain")"), "plain");
+}
+
+TEST(ContentPartsTest, WithoutTheOptionAListIsPrintedAsJinjaPrintsIt) {
+  EXPECT_EQ(rendered("{{ messages[0].content }}", R"([{"type": "image"}])", false),
+            "[{'type': 'image'}]");
 }
 
 TEST(ContentPartsTest, ATemplateThatTakesPartsGetsThem) {
