@@ -33,6 +33,9 @@ def load_folder(folder: Path, progress: Progress) -> Source:
     found = family.canonical(found, spec)
     derived: set[str] = set()
     if spec.tie_word_embeddings:
+        # One matrix under two names: whichever is stored is both.
+        if "model.embed_tokens.weight" not in found and "lm_head.weight" in found:
+            found["model.embed_tokens.weight"] = found["lm_head.weight"]
         _check_tied(found)
         derived.add("lm_head.weight")
     check_tensors(spec, {name: tuple(t.shape) for name, t in found.items()}, derived)

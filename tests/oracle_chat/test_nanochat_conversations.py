@@ -44,9 +44,9 @@ def render(conversations, folder, generation):
     """Ids of conversations, or the error of each that has one."""
     options = {"add_generation_prompt": generation}
     requests = [{"template": CHAT_TEMPLATE, "messages": m, "options": options} for m in conversations]
-    rendered = ask("chat/render_driver", requests)
+    rendered = ask("oracle_chat/render_driver", requests)
     spans = [answer["spans"] for answer in rendered if "error" not in answer]
-    ids = iter(ask("tokenizer/tokenize_driver", spans, folder, "--spans"))
+    ids = iter(ask("oracle_tokenizer/tokenize_driver", spans, folder, "--spans"))
     return [answer["error"] if "error" in answer else next(ids) for answer in rendered]
 
 
@@ -77,12 +77,12 @@ def test_texts_have_upstreams_tokens_and_tokens_upstreams_texts(run):
     goldens, folder = run
     cases = goldens["tokenizer"]["encode"]
     assert len(cases) == 244
-    answers = ask("tokenizer/tokenize_driver", [case["text"] for case in cases], folder)
+    answers = ask("oracle_tokenizer/tokenize_driver", [case["text"] for case in cases], folder)
     for case, ids in zip(cases, answers, strict=True):
         assert ids == case["ids"], case["text"]
     cases = goldens["tokenizer"]["decode"]
     requests = [{"ids": case["ids"], "skip_special": False} for case in cases]
     for case, answer in zip(
-        cases, ask("tokenizer/tokenize_driver", requests, folder, "--decode"), strict=True
+        cases, ask("oracle_tokenizer/tokenize_driver", requests, folder, "--decode"), strict=True
     ):
         assert answer == {"text": case["text"], "stream": case["text"]}, case["ids"]

@@ -10,9 +10,16 @@ from quire_export.errors import ExportError
 from quire_export.spec import DecoderSpec
 
 # Keys of any config.json that say nothing about what the model computes.
+# What transformers writes into every config.json and what changes a model only when it is not off.
+OFF_CONFIG_KEYS = frozenset({"add_cross_attention", "cross_attention_hidden_size", "pruned_heads"})
 HARMLESS_CONFIG_KEYS = frozenset(
     {
+        "_attn_implementation",
+        "_attn_implementation_autoset",
+        "_attn_implementation_internal",
+        "_commit_hash",
         "_name_or_path",
+        "_output_attentions",
         "architectures",
         "_sliding_window_pattern",
         "attention_dropout",
@@ -55,6 +62,33 @@ HARMLESS_CONFIG_KEYS = frozenset(
         "unsloth_fixed",
         "unsloth_version",
         "use_bfloat16",
+        "attribute_map",
+        "decoder_start_token_id",
+        "finetuning_task",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "keys_to_ignore_at_inference",
+        "prefix",
+        "sep_token_id",
+        "suppress_tokens",
+        "begin_suppress_tokens",
+        "remove_invalid_values",
+        "exponential_decay_length_penalty",
+        "output_scores",
+        "return_dict_in_generate",
+        "num_beam_groups",
+        "diversity_penalty",
+        "encoder_no_repeat_ngram_size",
+        "bad_words_ids",
+        "max_new_tokens",
+        "min_new_tokens",
+        "penalty_alpha",
+        "renormalize_logits",
+        "guidance_scale",
+        "low_memory",
+        "gradient_checkpointing",
+        "tf_legacy_loss",
+        "use_return_dict",
         "use_cache",
         # Sampling defaults that older transformers wrote here instead of generation_config.json.
         "do_sample",
@@ -141,6 +175,8 @@ class Family:
         for key, value in config.items():
             # A null switches nothing on, whatever its key means.
             if value is None or key in self.used_config or key in HARMLESS_CONFIG_KEYS:
+                continue
+            if key in OFF_CONFIG_KEYS and not value:
                 continue
             if key not in self.fixed_config:
                 raise ExportError(
