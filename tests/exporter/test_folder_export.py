@@ -9,6 +9,8 @@ import pytest
 import torch
 from quire_export import ExportOptions, export_model
 from quire_export.reference_ops import ReferenceGraph
+from safetensors.torch import load_file, save_file
+from tiny_families import make_tiny
 from tiny_models import make_tiny_llama
 from transformers import AutoModelForCausalLM
 
@@ -169,3 +171,32 @@ def test_sharded_safetensors_are_read_through_their_index(tmp_path: Path) -> Non
     assert len(list(folder.glob("*.safetensors"))) > 1
     report = export_model(folder, tmp_path / "package", ExportOptions(progress=False))
     assert report.graph_difference.max_abs < 2e-4
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("qwen2", "model.embed_tokens.weight"),
+        ("gemma", "model.embed_tokens.weight"),
+        ("smollm3", "model.embed_tokens.weight"),
+        ("gpt2", "transformer.wte.weight"),
+    ],
+)
+def test_a_tied_matrix_may_be_stored_under_either_name(
+    name: str, table: str, both: bool, tmp_path: Path
+) -> None:
+    """The head's alone, or both; the weights of the package are the same."""
+    packages = []
+    for kind in ("usual", "other"):
+        folder = make_tiny(tmp_path / kind, name)
+        if kind == "other":
+            tensors = load_file(folder / "model.safetensors")
+            tensors["lm_head.weight"] = tensors[table].clone()
+            if not both:
+                del tensors[table]
+            save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        packages.append(tmp_path / f"{kind}-package")
+        export_model(folder, packages[-1], ExportOptions(progress=False))
+    usual, other = ((p / "model.onnx.data").read_bytes() for p in packages)
+    assert usual == other
