@@ -33,10 +33,7 @@ def load_folder(folder: Path, progress: Progress) -> Source:
     found = family.canonical(found, spec)
     derived: set[str] = set()
     if spec.tie_word_embeddings:
-        # One matrix under two names: whichever is stored is both.
-        if "model.embed_tokens.weight" not in found and "lm_head.weight" in found:
-            found["model.embed_tokens.weight"] = found["lm_head.weight"]
-        _check_tied(found)
+        _tie(found)
         derived.add("lm_head.weight")
     check_tensors(spec, {name: tuple(t.shape) for name, t in found.items()}, derived)
     tensors: Tensors = {
@@ -115,9 +112,13 @@ def _unreadable(path: Path, error: Exception) -> ExportError:
     return ExportError(f"cannot read {path.name}: {cause}; download the model again")
 
 
-def _check_tied(found: dict[str, torch.Tensor]) -> None:
-    head, table = found.get("lm_head.weight"), found.get("model.embed_tokens.weight")
-    if head is not None and table is not None and not torch.equal(head, table):
+def _tie(found: dict[str, torch.Tensor]) -> None:
+    """Head and table are one matrix, which may be stored under either name, or both."""
+    head = found.get("lm_head.weight")
+    if head is None:
+        return
+    table = found.setdefault("model.embed_tokens.weight", head)
+    if not torch.equal(head, table):
         raise ExportError(
             "tie_word_embeddings is true but lm_head.weight differs from the "
             "embedding; set it to false in config.json if the head is its own"

@@ -11,6 +11,7 @@ from quire_export import ExportOptions, export_model
 from quire_export.errors import ExportError
 from quire_export.reference_ops import ReferenceGraph
 from safetensors.torch import load_file, save_file
+from tiny_families import make_tiny
 from tiny_models import make_tiny_llama
 from transformers import AutoModelForCausalLM
 
@@ -173,38 +174,30 @@ def test_sharded_safetensors_are_read_through_their_index(tmp_path: Path) -> Non
     assert report.graph_difference.max_abs < 2e-4
 
 
+@pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("name", "table"),
     [
-        ("_attn_implementation_autoset", True),
-        ("pruned_heads", {}),
-        ("add_cross_attention", False),
-        ("finetuning_task", "chat"),
-        ("max_new_tokens", 7),
+        ("qwen2", "model.embed_tokens.weight"),
+        ("gemma", "model.embed_tokens.weight"),
+        ("smollm3", "model.embed_tokens.weight"),
+        ("gpt2", "transformer.wte.weight"),
     ],
 )
-def test_a_key_that_computes_nothing_is_no_reason_to_refuse(
-    key: str, value: object, tmp_path: Path
+def test_a_tied_matrix_may_be_stored_under_either_name(
+    name: str, table: str, both: bool, tmp_path: Path
 ) -> None:
-    folder = make_tiny_llama(tmp_path / "hf", tokenizer=False, num_hidden_layers=1)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, key: value}))
-    export_model(folder, tmp_path / "pkg", ExportOptions(progress=False))
-    assert (tmp_path / "pkg" / "model_info.json").is_file()
-
-
-def test_a_key_that_prunes_heads_is_refused_by_name(tmp_path: Path) -> None:
-    folder = make_tiny_llama(tmp_path / "hf", tokenizer=False, num_hidden_layers=1)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "pruned_heads": {"0": [1]}}))
-    with pytest.raises(ExportError, match="pruned_heads"):
-        export_model(folder, tmp_path / "pkg", ExportOptions(progress=False))
-
-
-def test_tied_weights_may_be_stored_as_the_head_alone(tmp_path: Path) -> None:
-    folder = make_tiny_llama(tmp_path / "hf", tokenizer=False, tie_word_embeddings=True)
-    weights = load_file(folder / "model.safetensors")
-    weights["lm_head.weight"] = weights.pop("model.embed_tokens.weight")
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    export_model(folder, tmp_path / "pkg", ExportOptions(progress=False))
-    assert (tmp_path / "pkg" / "model_info.json").is_file()
+    """The head's alone, or both; the weights of the package are the same."""
+    packages = []
+    for kind in ("usual", "other"):
+        folder = make_tiny(tmp_path / kind, name)
+        if kind == "other":
+            tensors = load_file(folder / "model.safetensors")
+            tensors["lm_head.weight"] = tensors[table].clone()
+            if not both:
+                del tensors[table]
+            save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        packages.append(tmp_path / f"{kind}-package")
+        export_model(folder, packages[-1], ExportOptions(progress=False))
+    usual, other = ((p / "model.onnx.data").read_bytes() for p in packages)
+    assert usual == other

@@ -100,6 +100,74 @@ def test_harmless_keys_and_nulls_pass(folder: Path) -> None:
     export_model(folder, folder.parent / "package", QUIET)
 
 
+HISTORY = {
+    "_attn_implementation_autoset": True,
+    "_attn_implementation_internal": "sdpa",
+    "_commit_hash": "0" * 40,
+    "_flash_attn_2_enabled": True,
+    "bad_words_ids": [[1]],
+    "finetuning_task": "chat",
+    "forced_eos_token_id": 3,
+    "gradient_checkpointing": True,
+    "guidance_scale": 2.0,
+    "max_new_tokens": 5,
+    "num_labels": 3,
+    "output_past": True,
+    "prefix": "x",
+    "sep_token_id": 1,
+    "suppress_tokens": [4],
+    "tf_legacy_loss": True,
+    "xla_device": True,
+    "pruned_heads": {},
+    "add_cross_attention": False,
+    "num_experts": 0,
+    "use_qk_norm": False,
+}
+
+
+def test_keys_of_every_version_that_compute_nothing_pass(folder: Path, tiny_package: Path) -> None:
+    """The graph is the same to the byte."""
+    edit_config(folder, **HISTORY)
+    package = folder.parent / "package"
+    export_model(folder, package, QUIET)
+    for name in ("model.onnx", "model.onnx.data"):
+        assert (package / name).read_bytes() == (tiny_package / name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3", "phi3", "gpt2"])
+def test_all_that_transformers_writes_of_its_own_accord_passes_in_every_family(kind: str) -> None:
+    """Each key of its two general configurations, with whatever value."""
+    from quire_export.families import FAMILIES
+    from transformers import GenerationConfig, PretrainedConfig
+
+    family = next(f for f in FAMILIES if f.model_type.startswith(kind))
+    general = {**vars(PretrainedConfig()), **vars(GenerationConfig())} | HISTORY
+    general.pop("_post_init_done", None)
+    family.check_config({key: general[key] if key in HISTORY else "x" for key in general})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_experts": 0.5}, "unknown key 'num_experts'"),
+        ({"num_experts": False}, "unknown key 'num_experts'"),
+        ({"pruned_heads": {"1": [0]}}, "pruned_heads"),
+        ({"use_qk_norm": True}, "unknown key 'use_qk_norm'"),
+        ({"add_cross_attention": True}, "add_cross_attention"),
+        ({"num_nextn_predict_layers": 1}, "num_nextn_predict_layers"),
+        ({"_attn_scale": 2.0}, "unknown key '_attn_scale'.*remove it if it does not"),
+        ({"logit_scale": 0.5}, "unknown key 'logit_scale'"),
+        ({"embedding_multiplier": 12.0}, "unknown key 'embedding_multiplier'"),
+    ],
+)
+def test_keys_that_compute_something_are_refused_by_name(
+    changes: dict[str, object], message: str, folder: Path
+) -> None:
+    """With what to do next."""
+    edit_config(folder, **changes)
+    refused(folder, message)
+
+
 def test_a_missing_tensor_is_named(folder: Path) -> None:
     """The model's files are incomplete."""
     edit_tensors(folder, model__layers__1__mlp__up_proj__weight=None)

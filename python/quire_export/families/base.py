@@ -7,105 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from quire_export.errors import ExportError
+from quire_export.families.harmless import HARMLESS_CONFIG_KEYS, NEUTRAL_CONFIG_VALUES
 from quire_export.spec import DecoderSpec
 
-# Keys of any config.json that say nothing about what the model computes.
-# What transformers writes into every config.json and what changes a model only when it is not off.
-OFF_CONFIG_KEYS = frozenset({"add_cross_attention", "cross_attention_hidden_size", "pruned_heads"})
-HARMLESS_CONFIG_KEYS = frozenset(
-    {
-        "_attn_implementation",
-        "_attn_implementation_autoset",
-        "_attn_implementation_internal",
-        "_commit_hash",
-        "_name_or_path",
-        "_output_attentions",
-        "architectures",
-        "_sliding_window_pattern",
-        "attention_dropout",
-        "attn_pdrop",
-        "auto_map",
-        "bos_token_id",
-        "chunk_size_feed_forward",
-        "cache_implementation",
-        "dtype",
-        "embd_pdrop",
-        "eos_token_id",
-        "id2label",
-        "initializer_range",
-        "is_decoder",
-        "is_encoder_decoder",
-        "label2id",
-        "model_type",
-        "name_or_path",
-        "output_attentions",
-        "output_hidden_states",
-        "pad_token",
-        "pad_token_id",
-        "problem_type",
-        "n_ctx",
-        "resid_pdrop",
-        "return_dict",
-        "summary_activation",
-        "summary_first_dropout",
-        "summary_proj_to_labels",
-        "summary_type",
-        "summary_use_proj",
-        "task_specific_params",
-        "tie_encoder_decoder",
-        "tokenizer_class",
-        "torch_dtype",
-        "torchscript",
-        "transformers.js_config",
-        "transformers_version",
-        "unk_token_id",
-        "unsloth_fixed",
-        "unsloth_version",
-        "use_bfloat16",
-        "attribute_map",
-        "decoder_start_token_id",
-        "finetuning_task",
-        "forced_bos_token_id",
-        "forced_eos_token_id",
-        "keys_to_ignore_at_inference",
-        "prefix",
-        "sep_token_id",
-        "suppress_tokens",
-        "begin_suppress_tokens",
-        "remove_invalid_values",
-        "exponential_decay_length_penalty",
-        "output_scores",
-        "return_dict_in_generate",
-        "num_beam_groups",
-        "diversity_penalty",
-        "encoder_no_repeat_ngram_size",
-        "bad_words_ids",
-        "max_new_tokens",
-        "min_new_tokens",
-        "penalty_alpha",
-        "renormalize_logits",
-        "guidance_scale",
-        "low_memory",
-        "gradient_checkpointing",
-        "tf_legacy_loss",
-        "use_return_dict",
-        "use_cache",
-        # Sampling defaults that older transformers wrote here instead of generation_config.json.
-        "do_sample",
-        "early_stopping",
-        "length_penalty",
-        "max_length",
-        "min_length",
-        "no_repeat_ngram_size",
-        "num_beams",
-        "num_return_sequences",
-        "repetition_penalty",
-        "temperature",
-        "top_k",
-        "top_p",
-        "typical_p",
-    }
-)
 # Metadata of any GGUF file that says nothing about what the model computes.
 HARMLESS_GGUF_PREFIXES = ("general.", "tokenizer.", "quantize.imatrix.")
 
@@ -179,16 +83,26 @@ class Family:
             if key in OFF_CONFIG_KEYS and not value:
                 continue
             if key not in self.fixed_config:
+                if _is_one_of(value, NEUTRAL_CONFIG_VALUES.get(key, ())):
+                    continue
                 raise ExportError(
                     f"config.json: unknown key {key!r} may change what the model computes; "
                     "remove it if it does not"
                 )
-            if value not in self.fixed_config[key]:
+            if not _is_one_of(value, self.fixed_config[key]):
                 known = " or ".join(repr(choice) for choice in self.fixed_config[key])
                 raise ExportError(
-                    f"config.json: {key} = {value!r} is not supported for "
-                    f"{self.model_type} (only {known})"
+                    f"config.json: {key} = {value!r} is not supported for {self.model_type} "
+                    f"(only {known}); this model cannot be exported, choose another of its family"
                 )
+
+
+def _is_one_of(value: object, choices: tuple[object, ...]) -> bool:
+    """Equality that does not take 1 for true, nor 0 for false."""
+    return any(
+        value == choice and isinstance(value, bool) == isinstance(choice, bool)
+        for choice in choices
+    )
 
 
 def number(config: Mapping[str, object], key: str, default: float | None = None) -> float:
