@@ -78,25 +78,6 @@ tier_e2e() {
   run_pytest tests/e2e
 }
 
-# The one file without a dependency, in a root that holds only it and a package.
-tier_static() {
-  scripts/build.sh static quire
-  scripts/default_model.sh
-  python3 tests/program/empty_root_test.py build/static/quire models/smollm2-135m-instruct
-}
-
-# Each fuzzer for some seconds from its corpus: that they link and find nothing new at once.
-tier_fuzz() {
-  local body corpus
-  scripts/build.sh fuzz
-  for body in build/fuzz/fuzz/*_fuzz; do
-    corpus=fuzz/corpus/$(basename "${body%_fuzz}")
-    [ -d "$corpus" ] || corpus=fuzz/corpus/onnx_inspect
-    "$body" -max_total_time=4 -rss_limit_mb=4096 -print_final_stats=0 -verbosity=0 \
-      "$(mktemp -d)" "$corpus" || die "$(basename "$body") found something" "see its message above"
-  done
-}
-
 tier_tidy() { scripts/build.sh tidy; }
 
 scripts/setup.sh

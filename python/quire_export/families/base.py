@@ -80,8 +80,6 @@ class Family:
             # A null switches nothing on, whatever its key means.
             if value is None or key in self.used_config or key in HARMLESS_CONFIG_KEYS:
                 continue
-            if key in OFF_CONFIG_KEYS and not value:
-                continue
             if key not in self.fixed_config:
                 if _is_one_of(value, NEUTRAL_CONFIG_VALUES.get(key, ())):
                     continue
