@@ -217,7 +217,7 @@ WRONG_TEXTS = {
     "a tokenizer larger than the model": (
         set_tokenizer(
             lambda t: t["added_tokens"].append(
-                t["added_tokens"][0] | {"id": 400, "content": "<|new|>"}
+                t["added_tokens"][0] | {"id": 4000, "content": "<|new|>"}
             )
         ),
         "tokenizer",
@@ -357,3 +357,17 @@ def test_no_flipped_bit_crashes_the_program(
         refused += run.code != 0
     print(f"{name}: {refused} of {flips} refused")
     assert refused > flips / 10
+
+
+def test_an_added_token_beyond_the_logits_fails_only_the_prompt_that_has_it(
+    quire: Program, package: Path
+) -> None:
+    vocab = json.loads((package / "model_info.json").read_text())["vocab_size"]
+    token = {"id": vocab, "content": "<|image|>", "special": True, "single_word": False,
+             "lstrip": False, "rstrip": False, "normalized": False}
+    edit_json(package / "tokenizer.json", lambda t: t["added_tokens"].append(token))
+    rehash(package)
+    run = quire("generate", "-m", package, "--token-ids", "-n", "2", "--json", str(vocab), "5")
+    assert run.code == 1, run
+    first, second = run.json_lines()
+    assert "error" in first and len(second["token_ids"]) <= 2
