@@ -197,7 +197,7 @@ TEST_P(RunnerContract, TheLastPositionOfTheContextIsAPosition) {
 
 std::vector<std::pair<std::string, std::string>> runners() {
   std::vector<std::pair<std::string, std::string>> list = {{"graph", "paged"}};
-  for (const char* graph : {"paged", "explicit", "none"}) {
+  for ([[maybe_unused]] const char* graph : {"paged", "explicit", "none"}) {
 #ifdef QUIRE_CONTRACT_ONNX
     list.emplace_back("onnx", graph);
 #endif
