@@ -20,6 +20,9 @@ GENERATED = {"src/tokenizer/unicode_tables.cc"}
 # What only the command line may do; check.cc reports broken invariants just before it aborts.
 PRINTS = re.compile(r"\b(printf|fprintf|puts|fputs|std::cout|std::cerr|exit|abort)\s*(\(|<<)")
 MAY_PRINT = ("src/cli/", "src/base/check.cc", "examples/", "tests/", "fuzz/", "benchmarks/")
+# A flag in a message of the library, which has no flags: it names options by their fields.
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+FLAG = re.compile(r"(?<!quire-export )(?<!\w)--[a-z]")
 BANNED = re.compile(r"\b(TODO(?!\(#\d+\))|FIXME|XXX|HACK)\b|GTEST_SKIP|DISABLED_|pytest\.mark\.xfail")
 # A source file as a build file names it, and the rooms whose build files may name only their own.
 CMAKE_SOURCE = re.compile(r"[^\s()\";]+\.(?:cc|cpp|cxx|c)\b")
@@ -49,6 +52,12 @@ def check_lines(name, text):
             code = line.split("//")[0]
             if name.startswith("src/") and not name.startswith(MAY_PRINT) and PRINTS.search(code):
                 yield f"{name}:{number}: the library never prints, exits or aborts"
+            if name.startswith("src/") and not name.startswith("src/cli/") and names_flag(code):
+                yield f"{name}:{number}: the library names options by their fields; src/cli spells the flags"
+
+
+def names_flag(code):
+    return any(FLAG.search(literal) for literal in STRING.findall(code))
 
 
 def check_cc_functions(name, text):

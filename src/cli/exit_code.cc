@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "cli/flag_names.h"
 #include "quire/printable.h"
 
 namespace quire::cli {
@@ -10,7 +11,7 @@ namespace quire::cli {
 int report(const Status& status) {
   // Messages quote file names and graphs: neither a second line nor an escape sequence may come of
   // it.
-  std::fprintf(stderr, "quire: %s\n", printable(status.message()).c_str());
+  std::fprintf(stderr, "quire: %s\n", printable(with_flag_names(status.message())).c_str());
   switch (status.code()) {
     case StatusCode::kOk:
       return kExitOk;

@@ -95,7 +95,7 @@ Result<RequestId> Engine::add(Request request) {
         "the request needs room for " + std::to_string(num_prompt + max_tokens - 1) +
         " tokens, but the cache holds " +
         std::to_string(std::int64_t{block_manager_.num_blocks()} * block_manager_.block_size()) +
-        "; lower max_tokens or raise --kv-blocks");
+        "; lower max_tokens or raise option num_kv_blocks");
   }
   auto generation = std::make_unique<Generation>();
   generation->id = next_request_id_++;

@@ -135,7 +135,7 @@ Result<BenchLatency> measure_latency(int max_seq_len, Llm* llm) {
   const int num_prompt = std::min(kLongPrompt, (max_seq_len - kStreamPrompt - 1) / 2);
   if (num_prompt <= 2 * kSuffix) {
     return invalid_argument("the model's context of " + std::to_string(max_seq_len) +
-                            " is too short to measure latency; leave --latency out");
+                            " is too short to measure latency; leave option latency out");
   }
   LatencyBench bench(num_prompt, llm);
   QUIRE_TRY(bench.cold().error());  // warms up

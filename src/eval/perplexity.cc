@@ -118,7 +118,7 @@ Result<PerplexityReport> measure_perplexity(std::string_view text,
   const std::int64_t held = std::int64_t{model.num_kv_blocks} * model.block_size;
   const int most = static_cast<int>(std::min<std::int64_t>(model.max_seq_len, held));
   if (options.context < 2 || options.context > most) {
-    return invalid_argument("--context is " + std::to_string(options.context) +
+    return invalid_argument("option context is " + std::to_string(options.context) +
                             ", but must be from 2 to " + std::to_string(most));
   }
   QUIRE_ASSIGN(const std::vector<TokenId> beginning, llm->tokenizer()->encode_special(""));

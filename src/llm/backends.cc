@@ -43,18 +43,18 @@ constexpr Backend kBackends[] = {
     {"graph",
      true,
      &has_paged_onnx,
-     "holds no paged ONNX graph, which the backend graph runs; use --backend auto",
+     "holds no paged ONNX graph, which the backend graph runs; use option backend=auto",
      &graph::open_graph_runner},
     {"onnx",
      kHasOnnx,
      &has_onnx,
-     "holds no ONNX graph; export it with --format onnx, or run its TorchScript with --backend "
-     "torch",
+     "holds no ONNX graph; export it with quire-export --format onnx, or run its TorchScript with "
+     "option backend=torch",
      open_onnx},
     {"torch",
      true,
      &has_torchscript,
-     "holds no TorchScript; export it with --format torchscript or both",
+     "holds no TorchScript; export it with quire-export --format torchscript or both",
      &torch_backend::open_torch_runner},
 };
 
@@ -82,8 +82,8 @@ Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
     if (not_built == nullptr) not_built = &backend;
   }
   if (options.backend != "auto") {
-    return invalid_argument("--backend is \"" + options.backend.substr(0, 32) + "\", but must be " +
-                            names());
+    return invalid_argument("option backend is \"" + options.backend.substr(0, 32) +
+                            "\", but must be " + names());
   }
   if (not_built != nullptr) return not_built->open(package, options);
   return bad_model(package.folder.string() + " " + std::string(kBackends[1].needs));

@@ -183,12 +183,12 @@ Result<std::optional<ToolLoop>> make_tool_loop(const ModelPackage& package,
     const std::string lack = package.tool ? "no tokenizer" : "no tool_markers in model_info.json";
     const std::string message = package.folder.string() + " has " + lack;
     return is_auto ? bad_model(message + ", which its tool needs; export it again")
-                   : invalid_argument(message + "; leave out --tools " + tools);
+                   : invalid_argument(message + "; leave out option tools=" + tools);
   }
   Result<Tool> tool = find_tool(is_auto ? package.tool->name : tools);
   if (!tool) {
     return bad_model(package.folder.string() + ": tool_markers: " + tool.error().message() +
-                     "; go without it: --tools none");
+                     "; go without it: option tools=none");
   }
   return std::optional(ToolLoop({.call_begin = package.tool->call_begin,
                                  .call_end = package.tool->call_end,

@@ -12,7 +12,7 @@ namespace {
 
 Status check_range(const char* name, int value, int low, int high) {
   if (value >= low && value <= high) return ok_status();
-  return invalid_argument(std::string(name) + " is " + std::to_string(value) +
+  return invalid_argument("option " + std::string(name) + " is " + std::to_string(value) +
                           ", but must be from " + std::to_string(low) + " to " +
                           std::to_string(high));
 }
@@ -20,27 +20,27 @@ Status check_range(const char* name, int value, int low, int high) {
 }  // namespace
 
 Status validate(const EngineOptions& options) {
-  QUIRE_TRY(check_range("--threads", options.num_threads, 0, 1024));
-  QUIRE_TRY(check_range("--kv-blocks", options.num_kv_blocks, 0, 1 << 24));
-  QUIRE_TRY(check_range("--block-size", options.block_size, 16, 256));
-  QUIRE_TRY(check_range("--max-num-seqs", options.max_num_seqs, 1, 65536));
-  QUIRE_TRY(check_range("--max-batch-tokens", options.max_batch_tokens, 1, 1 << 20));
+  QUIRE_TRY(check_range("num_threads", options.num_threads, 0, 1024));
+  QUIRE_TRY(check_range("num_kv_blocks", options.num_kv_blocks, 0, 1 << 24));
+  QUIRE_TRY(check_range("block_size", options.block_size, 16, 256));
+  QUIRE_TRY(check_range("max_num_seqs", options.max_num_seqs, 1, 65536));
+  QUIRE_TRY(check_range("max_batch_tokens", options.max_batch_tokens, 1, 1 << 20));
   if (options.block_size % 16 != 0) {
-    return invalid_argument("--block-size is " + std::to_string(options.block_size) +
+    return invalid_argument("option block_size is " + std::to_string(options.block_size) +
                             ", but must be a multiple of 16");
   }
   if (options.device != "cpu") {
-    return invalid_argument("--device is \"" + options.device.substr(0, 32) +
+    return invalid_argument("option device is \"" + options.device.substr(0, 32) +
                             "\", but this build runs on cpu only");
   }
   constexpr std::array<std::string_view, 5> kKvDtypes = {"auto", "fp32", "fp16", "bf16", "int8"};
   if (std::ranges::find(kKvDtypes, options.kv_dtype) == kKvDtypes.end()) {
-    return invalid_argument("--kv-dtype is \"" + options.kv_dtype.substr(0, 32) +
+    return invalid_argument("option kv_dtype is \"" + options.kv_dtype.substr(0, 32) +
                             "\", but must be auto, fp32, fp16, bf16 or int8");
   }
   constexpr std::array<std::string_view, 4> kTools = {"auto", "none", "calculator", "arithmetic"};
   if (std::ranges::find(kTools, options.tools) == kTools.end()) {
-    return invalid_argument("--tools is \"" + options.tools.substr(0, 32) +
+    return invalid_argument("option tools is \"" + options.tools.substr(0, 32) +
                             "\", but must be auto, none, calculator or arithmetic");
   }
   return ok_status();

@@ -29,7 +29,7 @@ Result<std::uint64_t> check_cache_fits(std::uint64_t bytes_per_block,
       total ? std::to_string(*total >> 20U) + " MiB" : "more than 16777216 TiB";
   return resource_exhausted("a cache of " + std::to_string(num_blocks) + " blocks takes " + size +
                             ", but " + std::to_string(available >> 20U) +
-                            " MiB are free; lower --kv-blocks or --block-size");
+                            " MiB are free; lower option num_kv_blocks or option block_size");
 }
 
 Status block_too_large() {

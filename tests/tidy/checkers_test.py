@@ -115,6 +115,22 @@ class ParameterTest(unittest.TestCase):
         self.assertEqual(style_problems(text), [])
 
 
+class FlagTest(unittest.TestCase):
+    def problems(self, line, name="src/llm/llm.cc"):
+        return list(check_style.check_lines(name, line))
+
+    def test_a_flag_in_a_message_of_the_library_is_found(self):
+        for line in ('fail("pass --kv-blocks");', 'fail("--threads");', 'fail("no --format; use quire-export");'):
+            with self.subTest(line):
+                self.assertEqual(len(self.problems(line)), 1)
+                self.assertEqual(self.problems(line, "src/cli/flags.cc"), [])
+
+    def test_flags_of_the_exporter_and_code_are_fine(self):
+        for line in ('fail("run quire-export --format onnx");', "--count;", "f(--a, b);  // --threads", 'f("a--b", --c);'):
+            with self.subTest(line):
+                self.assertEqual(self.problems(line), [])
+
+
 class RoomTest(unittest.TestCase):
     def problems(self, line, name="tests/unit/cli/CMakeLists.txt"):
         return list(check_style.check_rooms(name, line))

@@ -17,7 +17,8 @@ Result<std::unique_ptr<ModelRunner>> open_onnx_runner(const ModelPackage& packag
   if (package.graph == "paged") return open_paged_runner(package, options);
   if (options.kv_dtype != "auto") {
     return invalid_argument(
-        "--kv-dtype is for paged graphs; the cache of any other graph has the graph's own type");
+        "option kv_dtype is for paged graphs; the cache of any other graph has the graph's own "
+        "type");
   }
   auto opened =
       OnnxSession::open(package.model_file, choose_num_threads(options.num_threads), nullptr);

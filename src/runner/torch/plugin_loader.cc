@@ -42,7 +42,7 @@ Status check_trust(const ModelPackage& package, bool trusted) {
   const Status status = check_file_sha256(package, kModelFile);
   if (status.ok() || trusted) return ok_status();
   return bad_model(status.message() +
-                   "; TorchScript is a program: pass --trust-torchscript only if you know who "
+                   "; TorchScript is a program: set option trust_torchscript only if you know who "
                    "made this file");
 }
 

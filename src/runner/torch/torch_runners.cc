@@ -466,7 +466,8 @@ Result<std::unique_ptr<ModelRunner>> open_script(const ModelPackage& package,
                                                  const EngineOptions& options) {
   if (package.graph != "paged" && options.kv_dtype != "auto") {
     return invalid_argument(
-        "--kv-dtype is for paged graphs; the cache of any other graph has the graph's own type");
+        "option kv_dtype is for paged graphs; the cache of any other graph has the graph's own "
+        "type");
   }
   QUIRE_ASSIGN(Script script, Script::load(package, options));
   if (package.graph == "paged") return open_as<PagedScript>(std::move(script), package, options);

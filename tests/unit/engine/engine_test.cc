@@ -185,7 +185,7 @@ TEST_F(EngineTest, ARequestLargerThanTheWholeCacheIsRefusedAtOnce) {
   EXPECT_TRUE(engine.submit({.prompt_ids = {1}, .params = {.max_tokens = 16}}));
   const auto refused = engine.submit({.prompt_ids = {1}, .params = {.max_tokens = 17}});
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message().find("--kv-blocks"), std::string::npos);
+  EXPECT_NE(refused.error().message().find("raise option num_kv_blocks"), std::string::npos);
 }
 
 TEST_F(EngineTest, ACancelledRequestEndsWithWhatItHasAndGivesItsBlocksBack) {
