@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/commands.h"
@@ -74,7 +75,9 @@ int run_inspect(const std::filesystem::path& path) {
   const std::filesystem::path& folder = package->folder;
   const auto tokenizer = load_tokenizer_if_any(folder);
   if (!tokenizer) return report(tokenizer.error());
-  const auto chat_format = load_chat_format(folder);
+  const auto config = load_tokenizer_config(folder);
+  if (!config) return report(config.error());
+  const auto chat_format = load_chat_format(folder, *config);
   if (!chat_format) return report(chat_format.error());
   if (Status status =
           print_ends(*package, tokenizer->get(), *chat_format ? &**chat_format : nullptr);

@@ -4,11 +4,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <iterator>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <variant>
@@ -92,16 +95,39 @@ Status check_vocabulary(const std::filesystem::path& folder,
   return ok_status();
 }
 
-Result<std::shared_ptr<PromptEncoder::Parts>> load_encoder_parts(
-    const ModelPackage& package, const GenerationDefaults& defaults) {
-  auto parts = std::make_shared<PromptEncoder::Parts>();
-  QUIRE_ASSIGN(parts->chat_format, load_chat_format(package.folder));
-  const ChatFormat* chat_format = parts->chat_format ? &*parts->chat_format : nullptr;
+// What a package says beside its graph.
+struct TextParts {
+  GenerationDefaults defaults;
+  std::shared_ptr<PromptEncoder::Parts> encoder;
+};
+
+Result<TextParts> load_text_parts(const ModelPackage& package) {
+  TextParts parts;
+  QUIRE_ASSIGN(parts.defaults, load_generation_defaults(package.folder));
+  parts.encoder = std::make_shared<PromptEncoder::Parts>();
+  QUIRE_ASSIGN(const nlohmann::json config, load_tokenizer_config(package.folder));
+  QUIRE_ASSIGN(parts.encoder->chat_format, load_chat_format(package.folder, config));
+  const auto& chat = parts.encoder->chat_format;
   QUIRE_ASSIGN(
-      parts->tokenizer,
-      load_tokenizer_if_any(package.folder, control_options(package, defaults, chat_format)));
-  QUIRE_ASSIGN(parts->text_prefix, load_text_prefix(package.folder, parts->tokenizer.get()));
+      parts.encoder->tokenizer,
+      load_tokenizer_if_any(package.folder,
+                            control_options(package, parts.defaults, chat ? &*chat : nullptr)));
+  QUIRE_ASSIGN(parts.encoder->text_prefix,
+               find_text_prefix(config, parts.encoder->tokenizer.get()));
   return parts;
+}
+
+// A large tokenizer takes as long as the weights, so it is read while they are packed; afterwards
+// where no thread can be had.
+std::future<Result<TextParts>> begin_text_parts(const ModelPackage& package) {
+  const auto load = [&package] {
+    return fail_if_out_of_memory([&package] { return load_text_parts(package); });
+  };
+  try {
+    return std::async(std::launch::async, load);
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, load);
+  }
 }
 
 std::shared_ptr<const PromptEncoder::Parts> parts_of(std::unique_ptr<Tokenizer> tokenizer) {
@@ -116,20 +142,25 @@ Result<Llm> Llm::open(const std::filesystem::path& path, const EngineOptions& op
   QUIRE_TRY(validate(options));
   QUIRE_ASSIGN(const ModelPackage package, open_package(path));
   const std::filesystem::path& folder = package.folder;
+  std::future<Result<TextParts>> loading = begin_text_parts(package);
   QUIRE_TRY(check_package_files(package));
-  QUIRE_ASSIGN(auto defaults, load_generation_defaults(folder));
-  QUIRE_ASSIGN(auto parts, load_encoder_parts(package, defaults));
-  const Tokenizer* tokenizer = parts->tokenizer.get();
+  auto opened = open_runner(package, options);
+  QUIRE_ASSIGN(TextParts parts, loading.get());
+  const Tokenizer* tokenizer = parts.encoder->tokenizer.get();
   QUIRE_ASSIGN(auto tool, make_tool_loop(package, options.tools, tokenizer));
-  QUIRE_ASSIGN(auto runner, open_runner(package, options));
+  QUIRE_ASSIGN(auto runner, std::move(opened));
   const int vocab_size = runner->spec().vocab_size;
-  QUIRE_TRY(check_vocabulary(folder, tokenizer, defaults, vocab_size));
-  const std::vector<EndId> ends = find_end_ids(
-      package, defaults, tokenizer, parts->chat_format ? &*parts->chat_format : nullptr);
-  auto impl = std::make_unique<Impl>(
-      options, std::move(runner), std::move(parts), ids_of(ends, vocab_size), std::move(tool));
-  impl->recommended = std::move(defaults.params);
-  impl->recommended_max_tokens = defaults.max_tokens;
+  QUIRE_TRY(check_vocabulary(folder, tokenizer, parts.defaults, vocab_size));
+  const auto& chat = parts.encoder->chat_format;
+  const std::vector<EndId> ends =
+      find_end_ids(package, parts.defaults, tokenizer, chat ? &*chat : nullptr);
+  auto impl = std::make_unique<Impl>(options,
+                                     std::move(runner),
+                                     std::move(parts.encoder),
+                                     ids_of(ends, vocab_size),
+                                     std::move(tool));
+  impl->recommended = std::move(parts.defaults.params);
+  impl->recommended_max_tokens = parts.defaults.max_tokens;
   return Llm(std::move(impl));
 }
 

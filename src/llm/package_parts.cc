@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -62,23 +62,6 @@ std::string template_in_config(const nlohmann::json& config) {
   return {};
 }
 
-Result<double> number_or(const JsonObject& config, const char* key, double fallback) {
-  return config.has(key) ? config.number(key) : Result<double>(fallback);
-}
-
-Status read_eos(const JsonObject& config, std::vector<TokenId>* ids) {
-  if (!config.has("eos_token_id")) return ok_status();
-  constexpr std::int64_t kMost = std::numeric_limits<TokenId>::max();
-  if (config.value()["eos_token_id"].is_array()) {
-    QUIRE_ASSIGN(const auto list, config.integers("eos_token_id", 0, kMost));
-    ids->assign(list.begin(), list.end());
-  } else {
-    QUIRE_ASSIGN(const std::int64_t id, config.integer("eos_token_id", 0, kMost));
-    ids->push_back(static_cast<TokenId>(id));
-  }
-  return ok_status();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder,
@@ -107,23 +90,24 @@ TokenizerOptions control_options(const ModelPackage& package,
   return options;
 }
 
-Result<std::vector<TokenId>> load_text_prefix(const std::filesystem::path& folder,
-                                              const Tokenizer* tokenizer) {
+Result<nlohmann::json> load_tokenizer_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "tokenizer_config.json";
-  if (tokenizer == nullptr || !is_there(path)) return std::vector<TokenId>();
-  QUIRE_ASSIGN(const nlohmann::json config, read_json_file(path, kMaxConfigBytes));
+  if (!is_there(path)) return nlohmann::json::object();
+  QUIRE_ASSIGN(nlohmann::json config, read_json_file(path, kMaxConfigBytes));
+  QUIRE_TRY(JsonObject::of(config, path.string()).error());
+  return config;
+}
+
+Result<std::vector<TokenId>> find_text_prefix(const nlohmann::json& config,
+                                              const Tokenizer* tokenizer) {
   const bool adds_bos =
-      config.is_object() && config.value("add_bos_token", nlohmann::json()) == true;
+      tokenizer != nullptr && config.value("add_bos_token", nlohmann::json()) == true;
   if (!adds_bos) return std::vector<TokenId>();
   return tokenizer->encode_special(token_text(config, "bos_token"));
 }
 
-Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder) {
-  nlohmann::json config = nlohmann::json::object();
-  if (is_there(folder / "tokenizer_config.json")) {
-    QUIRE_ASSIGN(config, read_json_file(folder / "tokenizer_config.json", kMaxConfigBytes));
-    QUIRE_TRY(JsonObject::of(config, (folder / "tokenizer_config.json").string()).error());
-  }
+Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder,
+                                                   const nlohmann::json& config) {
   std::string source = template_in_config(config);
   if (is_there(folder / "chat_template.jinja")) {
     QUIRE_ASSIGN(source, read_file(folder / "chat_template.jinja", kMaxTemplateBytes));
@@ -139,37 +123,6 @@ Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& 
   options.eos_token = token_text(config, "eos_token");
   options.join_text_parts = true;
   return std::optional<ChatFormat>(ChatFormat{*std::move(parsed), std::move(options)});
-}
-
-Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
-  GenerationDefaults defaults;
-  const std::filesystem::path path = folder / "generation_config.json";
-  if (!is_there(path)) return defaults;
-  QUIRE_ASSIGN(const nlohmann::json json, read_json_file(path, kMaxConfigBytes));
-  QUIRE_ASSIGN(const JsonObject config, JsonObject::of(json, path.string()));
-  QUIRE_TRY(read_eos(config, &defaults.eos_ids));
-  if (config.has("max_new_tokens") && !config.value()["max_new_tokens"].is_null()) {
-    QUIRE_ASSIGN(const std::int64_t count, config.integer("max_new_tokens", 1, INT32_MAX));
-    defaults.max_tokens = static_cast<int>(count);
-  }
-  if (config.has("do_sample")) {
-    QUIRE_ASSIGN(const bool do_sample, config.boolean("do_sample"));
-    if (!do_sample) return defaults;
-  }
-  SamplingParams& params = defaults.params;
-  QUIRE_ASSIGN(params.temperature, number_or(config, "temperature", params.temperature));
-  QUIRE_ASSIGN(params.top_p, number_or(config, "top_p", params.top_p));
-  QUIRE_ASSIGN(params.min_p, number_or(config, "min_p", params.min_p));
-  QUIRE_ASSIGN(params.repetition_penalty,
-               number_or(config, "repetition_penalty", params.repetition_penalty));
-  if (config.has("top_k")) {
-    QUIRE_ASSIGN(const std::int64_t top_k, config.integer("top_k", -1, INT32_MAX));
-    params.top_k = static_cast<int>(top_k);
-  }
-  if (Status status = validate(params, std::numeric_limits<int>::max()); !status.ok()) {
-    return bad_model(path.string() + ": " + status.message());
-  }
-  return defaults;
 }
 
 Result<std::optional<ToolLoop>> make_tool_loop(const ModelPackage& package,

@@ -2,15 +2,16 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/tool_loop.h"
+#include "package/generation_defaults.h"
 #include "package/model_package.h"
 #include "quire/chat.h"
 #include "quire/result.h"
-#include "quire/sampling_params.h"
 #include "quire/tokenizer.h"
 #include "quire/types.h"
 #include "tokenizer/control_tokens.h"
@@ -27,22 +28,18 @@ struct ChatFormat {
 Result<std::unique_ptr<Tokenizer>> load_tokenizer_if_any(const std::filesystem::path& folder,
                                                          const TokenizerOptions& options = {});
 
-// The chat template of such a folder: chat_template.jinja, or the one in tokenizer_config.json.
+// tokenizer_config.json of such a folder, an object; empty without one.
+Result<nlohmann::json> load_tokenizer_config(const std::filesystem::path& folder);
+
+// The chat template of such a folder: chat_template.jinja, or the one in its tokenizer_config.json.
 // Empty when it has neither.
-Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder);
+Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder,
+                                                   const nlohmann::json& tokenizer_config);
 
 // The beginning-of-sequence id that belongs before every plain text where tokenizer_config.json
 // says add_bos_token; else empty.
-Result<std::vector<TokenId>> load_text_prefix(const std::filesystem::path& folder,
+Result<std::vector<TokenId>> find_text_prefix(const nlohmann::json& tokenizer_config,
                                               const Tokenizer* tokenizer);
-
-// Sampling parameters that generation_config.json recommends, and the ids it ends a text at.
-struct GenerationDefaults {
-  SamplingParams params;
-  std::optional<int> max_tokens;
-  std::vector<TokenId> eos_ids;
-};
-Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder);
 
 // What steers the model beside what its tokenizer.json calls special: ids that the package lists or
 // that end a text, the markers of a tool, and what the chat template writes itself.

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
-#include <limits>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/json.h"
+#include "package/generation_defaults.h"
 
 namespace quire {
 namespace {
@@ -36,17 +36,11 @@ Result<int> size_or(const JsonObject& config,
   return fallback;
 }
 
-Status read_eos(const JsonObject& config, const std::string& file, ModelPackage* package) {
-  constexpr std::int64_t kMost = std::numeric_limits<TokenId>::max();
-  if (!config.has("eos_token_id")) return ok_status();
-  if (config.value()["eos_token_id"].is_array()) {
-    QUIRE_ASSIGN(const auto ids, config.integers("eos_token_id", 0, kMost));
-    package->eos_ids.assign(ids.begin(), ids.end());
-  } else {
-    QUIRE_ASSIGN(const std::int64_t id, config.integer("eos_token_id", 0, kMost));
-    package->eos_ids = {static_cast<TokenId>(id)};
+Status read_eos(const JsonObject& config, const char* file, ModelPackage* package) {
+  QUIRE_ASSIGN(package->eos_ids, read_eos_token_id(config));
+  for (const TokenId id : package->eos_ids) {
+    package->eos_sources[id] = std::string("eos_token_id of ") + file;
   }
-  for (const TokenId id : package->eos_ids) package->eos_sources[id] = "eos_token_id of " + file;
   return ok_status();
 }
 

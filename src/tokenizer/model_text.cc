@@ -23,6 +23,11 @@ class Cursor {
   Cursor(std::string_view text, std::size_t at) : text_(text), at_(at) {}
 
   [[nodiscard]] std::size_t at() const { return at_; }
+  // Where the next value begins, in files laid out for people too.
+  std::size_t at_value() {
+    skip_spaces();
+    return at_;
+  }
 
   bool take(char c) {
     skip_spaces();
@@ -201,7 +206,7 @@ std::optional<ModelText> cut_model_text(std::string_view json) {
   Range vocab;
   Range merges;
   const auto of_model = [&](const std::string& key, Cursor* cursor) {
-    Range range{cursor->at(), 0};
+    Range range{cursor->at_value(), 0};
     if (!cursor->skip_value()) return false;
     range.end = cursor->at();
     if (key == "vocab") vocab = range;

@@ -19,9 +19,19 @@ TEST(ModelTextTest, CutsTheLongPartsOutWhereverTheyStand) {
                      R"("vocab":{"a":0}}, "z":-1.5} )");
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->vocab, R"({"a":0})");
-  EXPECT_EQ(cut->merges, R"( ["a b"])");
+  EXPECT_EQ(cut->merges, R"(["a b"])");
   EXPECT_EQ(nlohmann::json::parse(cut->rest)["model"]["vocab"], nullptr);
   EXPECT_EQ(nlohmann::json::parse(cut->rest)["a"]["vocab"], 1);
+}
+
+TEST(ModelTextTest, AFileLaidOutForPeopleIsCutAsWell) {
+  const auto cut = cut_model_text(
+      "{\n  \"model\": {\n    \"vocab\": {\n      \"a\": 0\n    },\n"
+      "    \"merges\": [\n      [\"a\", \"b\"]\n    ]\n  }\n}\n");
+  ASSERT_TRUE(cut);
+  EXPECT_TRUE(cut->vocab.starts_with('{')) << cut->vocab;
+  EXPECT_TRUE(cut->merges.starts_with('[')) << cut->merges;
+  EXPECT_TRUE(read_vocab_text(cut->vocab, 6, 8));
 }
 
 TEST(ModelTextTest, WhatIsUnusualIsLeftToTheTree) {
