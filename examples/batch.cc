@@ -18,10 +18,9 @@ int main(int argc, char** argv) {
   }
   std::vector<quire::GenerateRequest> requests;
   for (int i = 2; i < argc; ++i) {
-    requests.push_back({.prompt =
-                            std::vector<quire::ChatMessage>{
-                                {.role = "user", .content = argv[i], .extra_json = {}}},
-                        .params = {.max_tokens = 48, .temperature = 0.7, .top_p = 0.9, .seed = 1}});
+    requests.push_back(
+        {.prompt = std::vector<quire::ChatMessage>{{.role = "user", .content = argv[i]}},
+         .params = {.max_tokens = 48, .temperature = 0.7, .top_p = 0.9, .seed = 1}});
   }
   const auto outputs = llm->generate(requests, [](const quire::Progress& progress) {
     std::cerr << "\r" << progress.num_finished << "/" << progress.num_prompts << " answered, "

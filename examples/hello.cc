@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   }
   const std::string question = argc > 2 ? argv[2] : "What is the capital of France?";
   const std::vector<quire::Prompt> prompts = {
-      std::vector<quire::ChatMessage>{{.role = "user", .content = question, .extra_json = {}}}};
+      std::vector<quire::ChatMessage>{{.role = "user", .content = question}}};
   const auto outputs = llm->generate(prompts, {.max_tokens = 64});
   if (!outputs[0].error.ok()) {
     std::cerr << outputs[0].error.message() << "\n";

@@ -15,8 +15,7 @@ int main(int argc, char** argv) {
     std::cerr << llm.error().message() << "\n";
     return 1;
   }
-  const std::vector<quire::ChatMessage> messages = {
-      {.role = "user", .content = argv[2], .extra_json = {}}};
+  const std::vector<quire::ChatMessage> messages = {{.role = "user", .content = argv[2]}};
   const quire::RequestOutput output =
       llm->stream(messages, {.max_tokens = 128}, [](const quire::TextDelta& delta) {
         std::cout << delta.text << std::flush;

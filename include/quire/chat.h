@@ -20,7 +20,7 @@ struct ChatMessage {
   // More fields of the message as the text of a JSON object, for example tool_calls or name; empty
   // for none. A field given here stands in for `content` or `role`. Content may be
   // null, or a list of parts.
-  std::string extra_json;
+  std::string extra_json = {};
 };
 
 struct ChatRenderOptions {

@@ -37,8 +37,9 @@ class Llm {
   // somebody else exported, an .onnx file. kBadModel: the package cannot be used.
   static Result<Llm> open(const std::filesystem::path& package, const EngineOptions& options = {});
 
-  // From parts of one's own. Without a tokenizer, prompts must be ids and outputs have no text.
-  // `eos_ids` end a text.
+  // From parts of one's own: a runner, which must not be null, and perhaps a tokenizer. Without
+  // one, prompts must be ids and outputs have no text. `eos_ids` end a text. The options must pass
+  // validate(); those that concern a package are not looked at.
   Llm(const EngineOptions& options,
       std::unique_ptr<ModelRunner> runner,
       std::unique_ptr<Tokenizer> tokenizer,
@@ -49,14 +50,16 @@ class Llm {
   ~Llm();
 
   // Answers all prompts, batched, in their order. A prompt that fails has its error in its output
-  // and leaves the others alone.
+  // and leaves the others alone. Requests submitted before are computed along, and what they bring
+  // is kept for step(). `on_progress` is called in this thread after every step.
   std::vector<RequestOutput> generate(std::span<const GenerateRequest> requests,
                                       const ProgressCallback& on_progress = {});
   std::vector<RequestOutput> generate(std::span<const Prompt> prompts,
                                       const SamplingParams& params,
                                       const ProgressCallback& on_progress = {});
 
-  // Answers one prompt and hands over its text as it comes.
+  // Answers one prompt and hands over its text as it comes, in this thread; the same holds for
+  // requests submitted before. Whole answer in what it returns.
   RequestOutput stream(const Prompt& prompt,
                        const SamplingParams& params,
                        const DeltaCallback& on_delta);
@@ -64,9 +67,10 @@ class Llm {
   // The engine underneath, for callers with a loop of their own. All from the one thread that owns
   // this Llm:
   //
-  // Queues a request and returns its number. Fails without queueing: kInvalidArgument on a prompt
-  // or parameters that cannot be, kResourceExhausted without memory.
-  Result<std::uint64_t> submit(const GenerateRequest& request);
+  // Queues a request, tokenized here and now, and returns its
+  // number, unique in this Llm. Fails without queueing: kInvalidArgument on a prompt or parameters
+  // that cannot be, kResourceExhausted without memory.
+  Result<std::uint64_t> submit(GenerateRequest request);
   // Computes one step and hands over what came of it, also what generate() and stream() found of
   // requests that were submitted before them. Never fails: a request that does has its error in
   // `finished`.

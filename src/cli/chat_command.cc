@@ -55,7 +55,7 @@ class AnswerWriter {
 // names nanochat's template has for them: their markers must come from the template, since in a
 // text they would be ordinary characters.
 ChatMessage message_of(const CompletionOutput& sample) {
-  ChatMessage message{.role = "assistant", .content = sample.text, .extra_json = {}};
+  ChatMessage message{.role = "assistant", .content = sample.text};
   if (sample.parts.empty()) return message;
   nlohmann::json content = nlohmann::json::array();
   for (const OutputPart& part : sample.parts) {
@@ -92,7 +92,7 @@ class Chat {
   void reset() {
     messages_.clear();
     if (!system_.empty()) {
-      messages_.push_back({.role = "system", .content = system_, .extra_json = {}});
+      messages_.push_back({.role = "system", .content = system_});
     }
   }
 
@@ -123,7 +123,7 @@ class Chat {
   }
 
   void answer(const std::string& line) {
-    messages_.push_back({.role = "user", .content = line, .extra_json = {}});
+    messages_.push_back({.role = "user", .content = line});
     const auto id = llm_.submit({.prompt = messages_, .params = params_});
     if (!id) {
       messages_.pop_back();

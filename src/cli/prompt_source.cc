@@ -77,7 +77,7 @@ wire::PromptLine prompt_from_text(const std::string& text,
     if (!ids) return {.request = ids.error()};
     request.prompt = *std::move(ids);
   } else if (format.chat) {
-    request.prompt = std::vector<ChatMessage>{{.role = "user", .content = text, .extra_json = {}}};
+    request.prompt = std::vector<ChatMessage>{{.role = "user", .content = text}};
   }
   return {.request = std::move(request)};
 }

@@ -209,10 +209,16 @@ void Engine::note_scheduled(const StepPlan& plan) {
 
 Status Engine::run(const StepPlan& plan, std::vector<float>* logits) {
   QUIRE_TRY(fail_if_out_of_memory([&] {
-    const PackedBatch batch(plan.sequences, [this](SequenceId id) -> const Sequence& {
-      return samples_.at(id)->sequence;
-    });
-    return parts_.runner->run(batch.input(), logits);
+    batch_.clear();
+    for (const ScheduledSequence& s : plan.sequences) {
+      const Sequence& sequence = samples_.at(s.id)->sequence;
+      const auto num_tokens = static_cast<std::size_t>(s.num_past + s.num_new);
+      batch_.add(std::span(sequence.token_ids).first(num_tokens),
+                 s.num_past,
+                 sequence.block_table.blocks,
+                 s.num_logits);
+    }
+    return parts_.runner->run(batch_.input(), logits);
   }));
   const auto expected =
       static_cast<std::size_t>(num_logits(plan)) * static_cast<std::size_t>(model().vocab_size);

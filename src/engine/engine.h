@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "cache/block_manager.h"
-#include "engine/batch_packer.h"
 #include "engine/generation.h"
 #include "engine/request.h"
 #include "engine/tool_loop.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
 #include "quire/output.h"
+#include "quire/step_batch.h"
 #include "quire/tokenizer.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sequence.h"
@@ -96,6 +96,7 @@ class Engine {
   std::set<std::pair<double, RequestId>> deadlines_;
   bool some_failed_ = false;  // a generation in flight has an error and must end
   // Of the last step; kept, because making room for it takes longer than reading it.
+  StepBatch batch_;  // of the step that runs
   std::vector<float> logits_;
   StepOutput output_;  // gathered until the next take_output()
   RequestId next_request_id_ = 1;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "quire/step_batch.h"
+
 namespace quire {
 namespace {
 
@@ -33,6 +35,7 @@ class Evaluation {
 
   Llm* llm_;
   std::vector<std::int32_t> blocks_;
+  StepBatch batch_;
   std::vector<float> logits_;
   double sum_nll_ = 0;
   std::int64_t num_tokens_ = 0;
@@ -42,22 +45,9 @@ class Evaluation {
 
 Status Evaluation::run_chunk(std::span<const TokenId> ids, std::size_t begin, std::size_t end) {
   const std::size_t count = end - begin;
-  std::vector<TokenId> previous = {begin == 0 ? kNoToken : ids[begin - 1]};
-  previous.insert(previous.end(),
-                  ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                  ids.begin() + static_cast<std::ptrdiff_t>(end) - 1);
-  std::vector<std::int64_t> rows(count);
-  std::iota(rows.begin(), rows.end(), 0);
-  const std::vector<std::int32_t> cumulative = {0, static_cast<std::int32_t>(count)};
-  const std::vector<std::int32_t> past = {static_cast<std::int32_t>(begin)};
-  return llm_->runner().run({.token_ids = ids.subspan(begin, count),
-                             .previous_ids = previous,
-                             .cumulative_sequence_lengths = cumulative,
-                             .past_sequence_lengths = past,
-                             .block_table = blocks_,
-                             .max_blocks = static_cast<int>(blocks_.size()),
-                             .logits_indices = rows},
-                            &logits_);
+  batch_.clear();
+  batch_.add(ids.first(end), static_cast<int>(begin), blocks_, static_cast<int>(count));
+  return llm_->runner().run(batch_.input(), &logits_);
 }
 
 void Evaluation::count(std::span<const float> logits, TokenId token) {

@@ -138,11 +138,11 @@ quire_status quire_submit_chat(quire_llm* llm,
                                const char* question,
                                const quire_sampling_params* params,
                                std::uint64_t* request_id) {
-  return submit(llm,
-                std::vector<quire::ChatMessage>{
-                    {.role = "user", .content = text_or_empty(question), .extra_json = {}}},
-                params,
-                request_id);
+  return submit(
+      llm,
+      std::vector<quire::ChatMessage>{{.role = "user", .content = text_or_empty(question)}},
+      params,
+      request_id);
 }
 
 quire_status quire_submit_ids(quire_llm* llm,

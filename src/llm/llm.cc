@@ -186,16 +186,16 @@ Result<std::vector<TokenId>> Llm::tokenize(const GenerateRequest& request) const
 
 const PromptEncoder& Llm::encoder() const { return impl_->encoder; }
 
-Result<std::uint64_t> Llm::submit(const GenerateRequest& request) {
+Result<std::uint64_t> Llm::submit(GenerateRequest request) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
+    const bool continues_text = std::holds_alternative<std::string>(request.prompt);
     QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request));
-    return impl_->engine.submit(
-        {.prompt_ids = std::move(ids),
-         .params = request.params,
-         .priority = request.priority,
-         .cache_salt = request.cache_salt,
-         .timeout_ms = request.timeout_ms,
-         .continues_text = std::holds_alternative<std::string>(request.prompt)});
+    return impl_->engine.submit({.prompt_ids = std::move(ids),
+                                 .params = std::move(request.params),
+                                 .priority = request.priority,
+                                 .cache_salt = std::move(request.cache_salt),
+                                 .timeout_ms = request.timeout_ms,
+                                 .continues_text = continues_text});
   });
 }
 

@@ -1,11 +1,14 @@
 #include "quire/model_runner.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "quire/step_batch.h"
 
 namespace quire {
 
@@ -27,21 +30,10 @@ Result<std::vector<float>> ModelRunner::forward(std::span<const TokenId> ids) {
   const auto block_size = static_cast<std::size_t>(model.block_size);
   std::vector<std::int32_t> blocks((ids.size() + block_size - 1) / block_size);
   std::iota(blocks.begin(), blocks.end(), 0);
-  std::vector<std::int64_t> rows(ids.size());
-  std::iota(rows.begin(), rows.end(), 0);
-  std::vector<TokenId> previous = {kNoToken};
-  previous.insert(previous.end(), ids.begin(), ids.end() - 1);
-  const std::vector<std::int32_t> cumulative = {0, static_cast<std::int32_t>(ids.size())};
-  const std::vector<std::int32_t> past = {0};
+  StepBatch batch;
+  batch.add(ids, 0, blocks, static_cast<int>(ids.size()));
   std::vector<float> logits;
-  QUIRE_TRY(run({.token_ids = ids,
-                 .previous_ids = previous,
-                 .cumulative_sequence_lengths = cumulative,
-                 .past_sequence_lengths = past,
-                 .block_table = blocks,
-                 .max_blocks = static_cast<int>(blocks.size()),
-                 .logits_indices = rows},
-                &logits));
+  QUIRE_TRY(run(batch.input(), &logits));
   return logits;
 }
 

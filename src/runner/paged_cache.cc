@@ -6,6 +6,7 @@
 
 #include "base/checked_size.h"
 #include "kernels/attention.h"
+#include "quire/step_batch.h"
 #include "runner/kv_sizing.h"
 
 namespace quire {
@@ -77,22 +78,13 @@ Status probe_last_position(const std::filesystem::path& model_file,
                            int max_seq_len,
                            ModelRunner* runner) {
   const int block_size = runner->spec().block_size;
-  const std::vector<TokenId> ids = {0};
-  const std::vector<TokenId> previous = {max_seq_len == 1 ? kNoToken : 0};
-  const std::vector<std::int32_t> cumulative = {0, 1};
-  const std::vector<std::int32_t> past = {max_seq_len - 1};
-  const int max_blocks = (max_seq_len + block_size - 1) / block_size;
-  const std::vector<std::int32_t> blocks(static_cast<std::size_t>(max_blocks), 0);
-  const std::vector<std::int64_t> rows = {0};
+  const std::vector<TokenId> ids(static_cast<std::size_t>(max_seq_len), 0);
+  const int num_blocks = (max_seq_len + block_size - 1) / block_size;
+  const std::vector<std::int32_t> blocks(static_cast<std::size_t>(num_blocks), 0);
+  StepBatch batch;
+  batch.add(ids, max_seq_len - 1, blocks, 1);
   std::vector<float> logits;
-  const Status status = runner->run({.token_ids = ids,
-                                     .previous_ids = previous,
-                                     .cumulative_sequence_lengths = cumulative,
-                                     .past_sequence_lengths = past,
-                                     .block_table = blocks,
-                                     .max_blocks = max_blocks,
-                                     .logits_indices = rows},
-                                    &logits);
+  const Status status = runner->run(batch.input(), &logits);
   if (status.code() != StatusCode::kInternal) return status;
   return bad_model(
       model_file.string() +

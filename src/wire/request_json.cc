@@ -75,8 +75,7 @@ Result<Prompt> read_prompt(const JsonObject& object, std::string_view raw, bool 
   }
   QUIRE_ASSIGN(std::string text, object.string("prompt"));
   if (!chat) return Prompt(std::move(text));
-  return Prompt(
-      std::vector<ChatMessage>{{.role = "user", .content = std::move(text), .extra_json = {}}});
+  return Prompt(std::vector<ChatMessage>{{.role = "user", .content = std::move(text)}});
 }
 
 // A prompt of the completions API: a text, ids, or a list with one of these.

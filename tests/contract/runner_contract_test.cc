@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/json.h"
 #include "quire/llm.h"
+#include "quire/step_batch.h"
 
 namespace quire {
 namespace {
@@ -22,7 +24,6 @@ using Ids = std::vector<TokenId>;
 using Blocks = std::vector<std::int32_t>;
 
 constexpr int kBlockSize = 16;
-constexpr int kMaxBlocks = 7;
 // Float32 rounding between two orders of the same sums.
 constexpr float kClose = 5e-5F;
 
@@ -54,32 +55,13 @@ class RunnerContract : public testing::TestWithParam<std::pair<std::string, std:
 
   // Logits of the last token of each part, all parts in one step.
   std::vector<std::vector<float>> step(const std::vector<Part>& parts) {
-    Ids tokens;
-    Ids previous;
-    Blocks cumulative = {0};
-    Blocks past;
-    Blocks table;
-    std::vector<std::int64_t> rows;
+    StepBatch batch;
     for (const Part& part : parts) {
-      for (int i = part.past; i < part.end; ++i) {
-        tokens.push_back((*part.ids)[static_cast<std::size_t>(i)]);
-        previous.push_back(i == 0 ? kNoToken : (*part.ids)[static_cast<std::size_t>(i - 1)]);
-      }
-      cumulative.push_back(static_cast<std::int32_t>(tokens.size()));
-      past.push_back(part.past);
-      rows.push_back(static_cast<std::int64_t>(tokens.size()) - 1);
-      table.insert(table.end(), part.blocks.begin(), part.blocks.end());
-      table.resize(past.size() * kMaxBlocks, -1);
+      const auto end = static_cast<std::size_t>(part.end);
+      batch.add(std::span(*part.ids).first(end), part.past, part.blocks, 1);
     }
     std::vector<float> logits;
-    const Status status = runner().run({.token_ids = tokens,
-                                        .previous_ids = previous,
-                                        .cumulative_sequence_lengths = cumulative,
-                                        .past_sequence_lengths = past,
-                                        .block_table = table,
-                                        .max_blocks = kMaxBlocks,
-                                        .logits_indices = rows},
-                                       &logits);
+    const Status status = runner().run(batch.input(), &logits);
     EXPECT_TRUE(status.ok()) << status.message();
     std::vector<std::vector<float>> result;
     for (std::size_t i = 0; i < parts.size() && status.ok(); ++i) {

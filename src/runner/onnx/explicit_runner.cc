@@ -13,6 +13,7 @@
 
 #include "base/checked_size.h"
 #include "base/system_memory.h"
+#include "quire/step_batch.h"
 #include "runner/block_store.h"
 #include "runner/kv_sizing.h"
 #include "runner/onnx/onnx_session.h"
@@ -170,22 +171,13 @@ Status ExplicitRunner::allocate_store() {
 // Two tokens, the second after a past: a graph that does not do what its names promise is a bad
 // model now, and not a failure in the middle of somebody's answer.
 Status ExplicitRunner::probe() {
-  const std::vector<std::int32_t> blocks = {0};
-  for (std::int32_t past = 0; past < std::min(2, package_.max_seq_len); ++past) {
-    const std::vector<TokenId> ids = {0};
-    const std::vector<TokenId> previous = {past == 0 ? kNoToken : 0};
-    const std::vector<std::int32_t> cumulative = {0, 1};
-    const std::vector<std::int32_t> pasts = {past};
-    const std::vector<std::int64_t> rows = {0};
+  constexpr std::array<TokenId, 2> kIds = {0, 0};
+  constexpr std::array<std::int32_t, 1> kBlocks = {0};
+  for (int past = 0; past < std::min(2, package_.max_seq_len); ++past) {
+    StepBatch batch;
+    batch.add(std::span(kIds).first(static_cast<std::size_t>(past) + 1), past, kBlocks, 1);
     std::vector<float> logits;
-    const Status status = run({.token_ids = ids,
-                               .previous_ids = previous,
-                               .cumulative_sequence_lengths = cumulative,
-                               .past_sequence_lengths = pasts,
-                               .block_table = blocks,
-                               .max_blocks = 1,
-                               .logits_indices = rows},
-                              &logits);
+    const Status status = run(batch.input(), &logits);
     if (status.code() == StatusCode::kInternal) {
       return bad_model(package_.model_file.string() +
                        " does not compute a step: " + status.message());
