@@ -1,4 +1,4 @@
-# libquire, shared and static: the objects of the rooms up to llm, compiled once for all.
+# libquire, shared and static: the objects of the rooms up to c_api, compiled once for all.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(quire_private_libraries xxhash crypto utf8proc pcre2-8 ${CMAKE_DL_LIBS})
@@ -8,7 +8,7 @@ foreach(folder IN LISTS QUIRE_LAYERS)
   if(target)
     list(APPEND objects $<TARGET_OBJECTS:${target}>)
   endif()
-  if(folder STREQUAL "llm")
+  if(folder STREQUAL "c_api")
     break()
   endif()
 endforeach()
@@ -54,5 +54,7 @@ install(FILES "${PROJECT_BINARY_DIR}/QuireConfig.cmake" "${PROJECT_BINARY_DIR}/Q
 list(TRANSFORM quire_private_libraries PREPEND "-l" OUTPUT_VARIABLE flags)
 list(JOIN flags " " quire_private_flags)
 string(APPEND quire_private_flags " -lpthread -lstdc++ -lm")
+# From lib/pkgconfig, or lib/x86_64-linux-gnu/pkgconfig, back to where all was installed.
+file(RELATIVE_PATH quire_pc_to_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
 configure_file(cmake/quire.pc.in "${PROJECT_BINARY_DIR}/quire.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/quire.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -35,13 +35,18 @@ typedef enum quire_status {
   QUIRE_NOTHING = 4           /* quire_poll: there is no event now */
 } quire_status;
 
-/* Start from quire_default_options(). 0 means "choose for me". */
+/* Start from quire_default_options(). 0 or NULL means "choose for me". */
 typedef struct quire_options {
   int num_threads;
   int num_kv_blocks;
   int max_num_seqs;
   int max_batch_tokens;
   int prefix_cache; /* 0: off */
+  int block_size;   /* tokens a cache block, a multiple of 16 */
+  /* Strings of EngineOptions in options.h; copied. */
+  const char* backend;  /* "auto", "graph", "onnx" or "torch" */
+  const char* kv_dtype; /* "auto", "fp32", "fp16", "bf16" or "int8" */
+  const char* tools;    /* "auto", "none" or the name of a tool */
 } quire_options;
 
 /* Start from quire_default_sampling_params(): greedy, 256 tokens. */
@@ -64,9 +69,13 @@ typedef struct quire_event {
   const int32_t* token_ids; /* new ids */
   size_t num_token_ids;
   int finished;              /* 1: the last event of its request */
-  const char* finish_reason; /* "stop", "length", "cancelled", "error"; "" while not finished */
+  const char* finish_reason; /* "stop", "length", "cancelled", "error"; "" while it goes on */
   const char* error;         /* why the request failed; "" otherwise */
   const char* kind; /* what the text is: "text", or "tool_call" and "tool_result" with a tool on */
+  int index;        /* which of the request's n answers this belongs to */
+  /* One entry a new id where log-probabilities were asked for, as the JSON list of the guide's
+   * "logprobs"; "" otherwise. */
+  const char* logprobs_json;
 } quire_event;
 /* NOLINTEND(modernize-use-using) */
 
@@ -92,6 +101,12 @@ quire_status quire_submit_ids(quire_llm* llm,
                               size_t num_ids,
                               const quire_sampling_params* params,
                               uint64_t* request_id);
+
+/* Queues what a JSON object asks for, written as a line of a prompt file (docs/guide.md): one of
+ * "prompt", "messages" and "token_ids"; sampling fields by their names, "n", "stop" and "logprobs"
+ * among them; "tools" and "chat_template_kwargs" for the template; "timeout_ms", "priority" and
+ * "cache_salt". A field that is not known is refused. */
+quire_status quire_submit_json(quire_llm* llm, const char* request, uint64_t* request_id);
 
 /* Computes one step of all requests that can run. */
 quire_status quire_step(quire_llm* llm);

@@ -17,7 +17,7 @@ ordered_json finite_or_null(float value) {
   return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
 }
 
-ordered_json logprobs_json(const std::vector<TokenLogprobs>& logprobs) {
+ordered_json logprobs_list(const std::vector<TokenLogprobs>& logprobs) {
   ordered_json list = ordered_json::array();
   for (const TokenLogprobs& entry : logprobs) {
     ordered_json top = ordered_json::array();
@@ -44,7 +44,7 @@ ordered_json sample_json(const CompletionOutput& sample) {
                        {"token_ids", sample.token_ids},
                        {"finish_reason", finish_reason_name(sample.finish_reason)}};
   if (!sample.parts.empty()) json["parts"] = parts_json(sample.parts);
-  if (!sample.logprobs.empty()) json["logprobs"] = logprobs_json(sample.logprobs);
+  if (!sample.logprobs.empty()) json["logprobs"] = logprobs_list(sample.logprobs);
   return json;
 }
 
@@ -60,6 +60,10 @@ std::string with_id(const ordered_json& json, const std::string& id_json) {
 }
 
 }  // namespace
+
+std::string logprobs_json(const std::vector<TokenLogprobs>& logprobs) {
+  return logprobs_list(logprobs).dump();
+}
 
 std::string output_json(std::size_t index,
                         const std::string& id_json,
@@ -80,7 +84,7 @@ std::string output_json(std::size_t index,
   const ordered_json first = json["outputs"].front();
   json.update(first);
   if (!output.prompt_logprobs.empty()) {
-    json["prompt_logprobs"] = logprobs_json(output.prompt_logprobs);
+    json["prompt_logprobs"] = logprobs_list(output.prompt_logprobs);
   }
   json["usage"] = {{"prompt_tokens", output.num_prompt_tokens},
                    {"completion_tokens", num_completion_tokens},

@@ -142,6 +142,8 @@ Result<bool> read_other_field(const JsonObject& object,
     QUIRE_ASSIGN(params.prompt_logprobs, read_count(object, name));
   } else if (name == "priority") {
     QUIRE_ASSIGN(request->priority, read_count(object, name));
+  } else if (name == "timeout_ms") {
+    QUIRE_ASSIGN(request->timeout_ms, object.number("timeout_ms"));
   } else if (name == "cache_salt") {
     QUIRE_ASSIGN(request->cache_salt, object.string("cache_salt"));
   } else {

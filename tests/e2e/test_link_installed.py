@@ -70,6 +70,18 @@ def test_pkg_config_links_c_and_cxx(
         assert "Paris" in run(program, default_package, QUESTION, env=library)
 
 
+def test_pkg_config_names_what_the_static_library_needs(
+    prefix: pathlib.Path, default_package: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    copy_sources(tmp_path)
+    found = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")}
+    flags = run("pkg-config", "--static", "--cflags", "--libs", "quire", env=found).split()
+    flags = ["-l:libquire.a" if flag == "-lquire" else flag for flag in flags]
+    run("gcc", tmp_path / "hello.c", "-o", tmp_path / "hello", *flags)
+    assert "libquire" not in run("ldd", tmp_path / "hello")
+    assert "Paris" in run(tmp_path / "hello", default_package, QUESTION)
+
+
 def test_the_shared_library_shows_its_own_symbols_only(prefix: pathlib.Path) -> None:
     symbols = run("nm", "-D", "--defined-only", "-C", prefix / "lib" / "libquire.so").splitlines()
     names = [line.split(maxsplit=2)[2] for line in symbols]

@@ -10,12 +10,15 @@
 
 #include "quire/llm.h"
 #include "quire/quire.h"
+#include "wire/output_json.h"
+#include "wire/prompt_json.h"
 
 // What one call of quire_poll hands out.
 struct PolledEvent {
   quire::TextDelta delta;
   bool finished = false;
   std::string error;
+  std::string logprobs_json;
 };
 
 struct quire_llm {
@@ -84,6 +87,12 @@ quire_status submit(quire_llm* llm,
   });
 }
 
+// Of the last event of a request, and of the last piece of each of its answers.
+const char* finish_reason(const PolledEvent& event) {
+  const bool goes_on = !event.finished && event.delta.finish_reason == quire::FinishReason::kNone;
+  return goes_on ? "" : quire::finish_reason_name(event.delta.finish_reason).data();
+}
+
 quire::EngineOptions engine_options(const quire_options* options) {
   const quire_options given = options != nullptr ? *options : quire_default_options();
   quire::EngineOptions converted{.num_threads = given.num_threads,
@@ -91,6 +100,10 @@ quire::EngineOptions engine_options(const quire_options* options) {
   if (given.max_num_seqs != 0) converted.max_num_seqs = given.max_num_seqs;
   if (given.max_batch_tokens != 0) converted.max_batch_tokens = given.max_batch_tokens;
   converted.prefix_cache = given.prefix_cache != 0;
+  if (given.block_size != 0) converted.block_size = given.block_size;
+  if (given.backend != nullptr) converted.backend = given.backend;
+  if (given.kv_dtype != nullptr) converted.kv_dtype = given.kv_dtype;
+  if (given.tools != nullptr) converted.tools = given.tools;
   return converted;
 }
 
@@ -101,7 +114,11 @@ quire_options quire_default_options(void) {
           .num_kv_blocks = 0,
           .max_num_seqs = 0,
           .max_batch_tokens = 0,
-          .prefix_cache = 1};
+          .prefix_cache = 1,
+          .block_size = 0,
+          .backend = nullptr,
+          .kv_dtype = nullptr,
+          .tools = nullptr};
 }
 
 quire_sampling_params quire_default_sampling_params(void) {
@@ -153,11 +170,27 @@ quire_status quire_submit_ids(quire_llm* llm,
   return submit(llm, std::vector<quire::TokenId>(ids, ids + num_ids), params, request_id);
 }
 
+quire_status quire_submit_json(quire_llm* llm, const char* request, std::uint64_t* request_id) {
+  return guarded([&]() -> Status {
+    const quire::SamplingParams defaults = sampling_params(nullptr);
+    quire::wire::PromptLine line =
+        quire::wire::parse_prompt_line(text_or_empty(request), false, defaults);
+    QUIRE_TRY(line.request.error());
+    QUIRE_ASSIGN(*request_id, llm->llm.submit(*std::move(line.request)));
+    return quire::ok_status();
+  });
+}
+
 quire_status quire_step(quire_llm* llm) {
   return guarded([&]() -> Status {
     quire::StepOutput output = llm->llm.step();
     for (quire::TextDelta& delta : output.deltas) {
-      llm->events.push_back({.delta = std::move(delta), .finished = false, .error = {}});
+      std::string logprobs;
+      if (!delta.logprobs.empty()) logprobs = quire::wire::logprobs_json(delta.logprobs);
+      llm->events.push_back({.delta = std::move(delta),
+                             .finished = false,
+                             .error = {},
+                             .logprobs_json = std::move(logprobs)});
     }
     for (const quire::RequestOutput& finished : output.finished) {
       PolledEvent event;
@@ -184,11 +217,11 @@ quire_status quire_poll(quire_llm* llm, quire_event* event) {
             .token_ids = current.delta.token_ids.data(),
             .num_token_ids = current.delta.token_ids.size(),
             .finished = current.finished ? 1 : 0,
-            .finish_reason = current.finished
-                                 ? quire::finish_reason_name(current.delta.finish_reason).data()
-                                 : "",
+            .finish_reason = finish_reason(current),
             .error = current.error.c_str(),
-            .kind = quire::part_kind_name(current.delta.kind).data()};
+            .kind = quire::part_kind_name(current.delta.kind).data(),
+            .index = current.delta.index,
+            .logprobs_json = current.logprobs_json.c_str()};
   return QUIRE_OK;
 }
 
