@@ -67,6 +67,8 @@ class Llm {
   // Queues a request and returns its number. Fails without queueing: kInvalidArgument on a prompt
   // or parameters that cannot be, kResourceExhausted without memory.
   Result<std::uint64_t> submit(const GenerateRequest& request);
+  // The same with the ids that encoder() made of its prompt, on another thread most likely.
+  Result<std::uint64_t> submit(const GenerateRequest& request, std::vector<TokenId> prompt_ids);
   // Computes one step and hands over what came of it, also what generate() and stream() found of
   // requests that were submitted before them. Never fails: a request that does has its error in
   // `finished`.

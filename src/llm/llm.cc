@@ -158,8 +158,14 @@ const PromptEncoder& Llm::encoder() const { return impl_->encoder; }
 Result<std::uint64_t> Llm::submit(const GenerateRequest& request) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
     QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request));
+    return submit(request, std::move(ids));
+  });
+}
+
+Result<std::uint64_t> Llm::submit(const GenerateRequest& request, std::vector<TokenId> prompt_ids) {
+  return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
     return impl_->engine.submit(
-        {.prompt_ids = std::move(ids),
+        {.prompt_ids = std::move(prompt_ids),
          .params = request.params,
          .priority = request.priority,
          .cache_salt = request.cache_salt,

@@ -79,20 +79,6 @@ Result<Prompt> read_prompt(const JsonObject& object, std::string_view raw, bool 
       std::vector<ChatMessage>{{.role = "user", .content = std::move(text), .extra_json = {}}});
 }
 
-// A prompt of the completions API: a text, ids, or a list with one of these.
-Result<Prompt> read_completion_prompt(const JsonObject& object) {
-  if (!object.has("prompt")) return invalid_argument("a completion needs a prompt");
-  const nlohmann::json* prompt = &object.value()["prompt"];
-  const bool nested = prompt->is_array() && !prompt->empty() && !prompt->front().is_number();
-  if (nested && prompt->size() > 1) {
-    return invalid_argument("prompt is a list of several; give each a line of its own");
-  }
-  if (nested) prompt = &prompt->front();
-  if (prompt->is_string()) return Prompt(prompt->get<std::string>());
-  QUIRE_ASSIGN(auto ids, read_ids(*prompt, "prompt"));
-  return Prompt(std::move(ids));
-}
-
 Status check_response_format(const nlohmann::json& format) {
   const auto type = format.is_object() ? format.find("type") : format.end();
   if (!format.is_object() || type == format.end() || !type->is_string()) {
@@ -201,7 +187,30 @@ Status read_fields(const JsonObject& object,
   return ok_status();
 }
 
+Result<Prompt> read_completion_prompt(const nlohmann::json& prompt) {
+  if (prompt.is_string()) return Prompt(prompt.get<std::string>());
+  QUIRE_ASSIGN(auto ids, read_ids(prompt, "prompt"));
+  return Prompt(std::move(ids));
+}
+
 }  // namespace
+
+Result<std::vector<Prompt>> read_completion_prompts(const JsonObject& object) {
+  if (!object.has("prompt")) return invalid_argument("a completion needs a prompt");
+  const nlohmann::json& prompt = object.value()["prompt"];
+  std::vector<Prompt> prompts;
+  const bool nested = prompt.is_array() && !prompt.empty() && !prompt.front().is_number();
+  if (!nested) {
+    QUIRE_ASSIGN(Prompt only, read_completion_prompt(prompt));
+    prompts.push_back(std::move(only));
+    return prompts;
+  }
+  for (const nlohmann::json& item : prompt) {
+    QUIRE_ASSIGN(Prompt next, read_completion_prompt(item));
+    prompts.push_back(std::move(next));
+  }
+  return prompts;
+}
 
 Result<GenerateRequest> read_request(const JsonObject& object,
                                      std::string_view raw,
@@ -219,7 +228,11 @@ Result<GenerateRequest> read_openai_request(OpenAiApi api,
                                             const SamplingParams& params) {
   GenerateRequest request{.prompt = std::string(), .params = params};
   if (api == OpenAiApi::kCompletion) {
-    QUIRE_ASSIGN(request.prompt, read_completion_prompt(object));
+    QUIRE_ASSIGN(std::vector<Prompt> prompts, read_completion_prompts(object));
+    if (prompts.size() > 1) {
+      return invalid_argument("prompt is a list of several; give each a line of its own");
+    }
+    request.prompt = std::move(prompts.front());
   } else if (object.has("messages")) {
     QUIRE_ASSIGN(request.prompt,
                  read_messages(object.value()["messages"], raw_field(raw, "messages")));
