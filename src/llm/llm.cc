@@ -170,7 +170,8 @@ Result<std::uint64_t> Llm::submit(const GenerateRequest& request, std::vector<To
          .priority = request.priority,
          .cache_salt = request.cache_salt,
          .timeout_ms = request.timeout_ms,
-         .continues_text = std::holds_alternative<std::string>(request.prompt)});
+         .continues_text = request.continue_final_message ||
+                           std::holds_alternative<std::string>(request.prompt)});
   });
 }
 

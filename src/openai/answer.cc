@@ -60,6 +60,7 @@ class CompletionAnswer : public Answer {
         echo_(request.echo),
         prompt_only_(request.prompt_only),
         prompt_texts_(std::move(prompt_texts)),
+        first_ids_(std::move(context.first_ids)),
         id_((is_chat() ? "chatcmpl-" : "cmpl-") + context.id),
         wire_{.model = std::move(context.model),
               .created = context.created,
@@ -178,6 +179,13 @@ class CompletionAnswer : public Answer {
     shown.text.insert(0, prompt_texts_[prompt]);
     shown.logprobs.insert(
         shown.logprobs.begin(), output.prompt_logprobs.begin(), output.prompt_logprobs.end());
+    // Nothing stands before the first token that could make it likely.
+    if (!sample.logprobs.empty()) {
+      shown.logprobs.insert(shown.logprobs.begin(),
+                            {.token = first_ids_[prompt],
+                             .logprob = std::numeric_limits<float>::quiet_NaN(),
+                             .top = {}});
+    }
     ordered_json json = wire::openai_choice(form_, shown, wire_);
     json["index"] = place(prompt, sample.index);
     json["finish_reason"] = reason(sample.finish_reason);
@@ -191,6 +199,7 @@ class CompletionAnswer : public Answer {
   bool echo_;
   bool prompt_only_;
   std::vector<std::string> prompt_texts_;
+  std::vector<TokenId> first_ids_;
   std::string id_;
   wire::OpenAiContext wire_;
   std::map<std::pair<std::size_t, int>, std::size_t> offsets_;  // of a sample's next token's text

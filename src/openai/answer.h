@@ -36,6 +36,8 @@ struct AnswerContext {
   std::string model;
   std::int64_t created = 0;              // seconds since 1970
   const Tokenizer* tokenizer = nullptr;  // may be null; outlives the answer
+  std::int64_t num_prompt_tokens = 0;
+  std::vector<TokenId> first_ids = {};  // of each prompt
 };
 
 // The answer to a completion or chat completion; `prompt_texts` are for an echo.

@@ -115,13 +115,6 @@ void Connection::drain() {
   if (waiting_) socket_.cancel(ignored);
 }
 
-void Connection::abort() {
-  draining_ = true;
-  error_code ignored;
-  socket_.close(ignored);
-  wake_.cancel();
-}
-
 asio::awaitable<void> Connection::run() {
   // Out of memory, or a bug: the end of this connection and of nothing else.
   try {

@@ -31,8 +31,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::awaitable<void> refuse();
   // Closes when the request under way has its answer, at once if there is none.
   void drain();
-  // Closes now.
-  void abort();
 
  private:
   boost::asio::awaitable<void> serve();

@@ -69,6 +69,39 @@ std::optional<ApiError> encode(const nlohmann::json& body, Prepared* prepared) {
   return std::nullopt;
 }
 
+// The names of a body's fields, for when it is used up.
+nlohmann::json names_of(const nlohmann::json& body) {
+  nlohmann::json names = nlohmann::json::object();
+  for (const auto& [key, value] : body.items()) names[key] = nullptr;
+  return names;
+}
+
+std::variant<std::string, ApiError> compute_body(Compute compute,
+                                                 const Models& models,
+                                                 std::string text) {
+  auto body = ApiBody::parse(std::move(text));
+  if (!body) return openai::api_error(body.error());
+  const std::string name = body->model();
+  const EngineWorker* const model = find_model(models, name);
+  if (model == nullptr) return unknown_model(models, name);
+  const nlohmann::json fields = names_of(body->json());
+  auto answer = compute(*std::move(body), model->facts().encoder, model->facts().max_seq_len);
+  if (!answer) return error_of(answer.error(), fields);
+  return *std::move(answer);
+}
+
+// Runs `work` at the edge of a thread: nothing may be thrown over it.
+template <typename Answer, typename Work>
+std::variant<Answer, ApiError> answer_or_error(const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return ApiError{.status = 503, .message = "out of memory", .code = "overloaded"};
+  } catch (const std::exception&) {
+    return ApiError{.status = 500, .message = "the request could not be read"};
+  }
+}
+
 std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
                                               const Models& models,
                                               std::string text) {
@@ -78,9 +111,7 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
   EngineWorker* const model = find_model(models, name);
   if (model == nullptr) return unknown_model(models, name);
   const ModelFacts& facts = model->facts();
-  // For the names of its fields, once the body itself is used up.
-  nlohmann::json fields = nlohmann::json::object();
-  for (const auto& [key, value] : body->json().items()) fields[key] = nullptr;
+  const nlohmann::json fields = names_of(body->json());
   auto request = api.read(*std::move(body), defaults_of(api, facts));
   if (!request) return error_of(request.error(), fields);
   for (const GenerateRequest& each : request->requests) {
@@ -107,13 +138,14 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
 std::variant<Prepared, ApiError> prepare(const GenerationApi& api,
                                          const Models& models,
                                          std::string body) {
-  try {
-    return prepare_body(api, models, std::move(body));
-  } catch (const std::bad_alloc&) {
-    return ApiError{.status = 503, .message = "out of memory", .code = "overloaded"};
-  } catch (const std::exception&) {
-    return ApiError{.status = 500, .message = "the request could not be read"};
-  }
+  return answer_or_error<Prepared>([&] { return prepare_body(api, models, std::move(body)); });
+}
+
+std::variant<std::string, ApiError> compute_answer(Compute compute,
+                                                   const Models& models,
+                                                   std::string body) {
+  return answer_or_error<std::string>(
+      [&] { return compute_body(compute, models, std::move(body)); });
 }
 
 EngineWorker* find_model(const Models& models, const std::string& name) {

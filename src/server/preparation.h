@@ -40,6 +40,15 @@ std::variant<Prepared, openai::ApiError> prepare(const GenerationApi& api,
                                                  const Models& models,
                                                  std::string body);
 
+// What answers a body at once, with a body.
+using Compute = Result<std::string> (*)(openai::ApiBody body,
+                                        const PromptEncoder& encoder,
+                                        int max_model_len);
+// Likewise for an endpoint that needs no engine.
+std::variant<std::string, openai::ApiError> compute_answer(Compute compute,
+                                                           const Models& models,
+                                                           std::string body);
+
 // The model of this name, the first for an empty one; null where there is none.
 EngineWorker* find_model(const Models& models, const std::string& name);
 // The 404 for a model that is not there.

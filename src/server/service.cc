@@ -14,6 +14,8 @@
 
 #include "base/hash.h"
 #include "openai/answer.h"
+#include "openai/messages_api.h"
+#include "openai/token_api.h"
 
 namespace quire::server {
 namespace {
@@ -72,6 +74,10 @@ constexpr GenerationApi kChat = {.read = read_chat,
                                  .answer = openai::make_completion_answer,
                                  .error_body = openai::error_body,
                                  .to_the_end = true};
+constexpr GenerationApi kMessages = {.read = openai::read_messages_request,
+                                     .answer = openai::make_messages_answer,
+                                     .error_body = openai::messages_error_body,
+                                     .to_the_end = true};
 constexpr GenerationApi kCompletion = {.read = read_completion,
                                        .answer = openai::make_completion_answer,
                                        .error_body = openai::error_body,
@@ -84,6 +90,7 @@ struct Service::Route {
   std::string_view path;
   void (Service::*handler)(const HttpRequest&, const LoggedPtr&) = nullptr;
   const GenerationApi* api = nullptr;  // of an endpoint that generates, in place of a handler
+  Compute compute = nullptr;           // of one that computes its answer, likewise
   bool open = false;                   // to those without a key
 };
 
@@ -97,6 +104,13 @@ const std::vector<Service::Route>& Service::routes() {
       {.method = "GET", .path = kModelsPrefix, .handler = &Service::models},
       {.method = "POST", .path = "/v1/chat/completions", .api = &kChat},
       {.method = "POST", .path = "/v1/completions", .api = &kCompletion},
+      {.method = "POST", .path = "/v1/messages", .api = &kMessages},
+      {.method = "POST",
+       .path = "/v1/messages/count_tokens",
+       .compute = openai::count_message_tokens},
+      {.method = "POST", .path = "/tokenize", .compute = openai::tokenize},
+      {.method = "POST", .path = "/detokenize", .compute = openai::detokenize},
+      {.method = "POST", .path = "/apply-template", .compute = openai::apply_template},
   };
   return kRoutes;
 }
@@ -189,10 +203,14 @@ void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {
         {.status = 405, .message = request.path + " is for " + methods}, openai::error_body);
     response.headers.emplace_back("Allow", methods);
     exchange->respond(std::move(response));
-  } else if (found->api == nullptr) {
+  } else if (found->handler != nullptr) {
     (this->*found->handler)(request, exchange);
+  } else if (!is_ready(*found, exchange)) {
+    return;
+  } else if (found->api != nullptr) {
+    generate(*found, std::move(request), exchange);
   } else {
-    generate(*found->api, std::move(request), exchange);
+    compute(*found, std::move(request), exchange);
   }
 }
 
@@ -248,41 +266,75 @@ void Service::models(const HttpRequest& request, const LoggedPtr& exchange) {
   exchange->respond(json_response({{"object", "list"}, {"data", std::move(list)}}));
 }
 
-void Service::generate(const GenerationApi& api, HttpRequest request, const LoggedPtr& exchange) {
-  const auto unavailable = [&](const char* why, const char* reason) {
-    ++metrics_.rejections[reason];
-    exchange->respond(
-        error_response({.status = 503, .message = why, .code = "overloaded"}, api.error_body));
-  };
-  if (state_ == State::kLoading) return unavailable("the models are loading", "loading");
-  if (state_ == State::kDraining) return unavailable("the server is stopping", "draining");
-  auto finish = [this, &api, exchange](std::variant<Prepared, ApiError> prepared) {
-    if (const auto* error = std::get_if<ApiError>(&prepared)) {
-      ++metrics_.rejections[error->status == 503 ? "queue_full" : "invalid"];
-      exchange->respond(error_response(*error, api.error_body));
-      return;
-    }
-    auto& good = std::get<Prepared>(prepared);
-    exchange->record().model = good.model->name();
-    const ModelFacts& facts = good.model->facts();
-    auto answer = api.answer(good.request,
-                             good.prompt_texts,
-                             {.id = new_id(),
-                              .model = good.model->name(),
-                              .created = now_seconds(),
-                              .tokenizer = facts.encoder.tokenizer()});
-    std::make_shared<GenerationJob>(
-        std::move(good), std::move(answer), api.error_body, exchange, &metrics_)
-        ->start(options_.request_timeout);
-  };
+// Refuses what cannot be served now.
+bool Service::is_ready(const Route& route, const LoggedPtr& exchange) {
+  if (state_ == State::kReady) return true;
+  const bool loading = state_ == State::kLoading;
+  ++metrics_.rejections[loading ? "loading" : "draining"];
+  refuse({.status = 503,
+          .message = loading ? "the models are loading" : "the server is stopping",
+          .code = "overloaded"},
+         &route,
+         exchange);
+  return false;
+}
+
+void Service::run_in_pool(const Route& route,
+                          const LoggedPtr& exchange,
+                          std::function<void()> task) {
+  if (pool_.try_run(std::move(task))) return;
+  ++metrics_.rejections["queue_full"];
+  refuse({.status = 503, .message = "the queue is full; try again later", .code = "overloaded"},
+         &route,
+         exchange);
+}
+
+void Service::generate(const Route& route, HttpRequest request, const LoggedPtr& exchange) {
   // Shared: a std::function must be copyable.
   auto body = std::make_shared<std::string>(std::move(request.body));
-  const bool taken = pool_.try_run([this, &api, body, finish]() mutable {
+  run_in_pool(route, exchange, [this, &api = *route.api, body, exchange] {
     auto prepared = std::make_shared<std::variant<Prepared, ApiError>>(
         prepare(api, *models_, std::move(*body)));
-    post_([prepared, finish] { finish(std::move(*prepared)); });
+    post_([this, &api, prepared, exchange] { submit(api, std::move(*prepared), exchange); });
   });
-  if (!taken) unavailable("the queue is full; try again later", "queue_full");
+}
+
+void Service::submit(const GenerationApi& api,
+                     std::variant<Prepared, ApiError> prepared,
+                     const LoggedPtr& exchange) {
+  if (const auto* error = std::get_if<ApiError>(&prepared)) {
+    ++metrics_.rejections[error->status == 503 ? "queue_full" : "invalid"];
+    exchange->respond(error_response(*error, api.error_body));
+    return;
+  }
+  auto& good = std::get<Prepared>(prepared);
+  exchange->record().model = good.model->name();
+  openai::AnswerContext context{.id = new_id(),
+                                .model = good.model->name(),
+                                .created = now_seconds(),
+                                .tokenizer = good.model->facts().encoder.tokenizer()};
+  for (const std::vector<TokenId>& ids : good.ids) {
+    context.num_prompt_tokens += static_cast<std::int64_t>(ids.size());
+    context.first_ids.push_back(ids.empty() ? 0 : ids.front());
+  }
+  auto answer = api.answer(good.request, good.prompt_texts, std::move(context));
+  std::make_shared<GenerationJob>(
+      std::move(good), std::move(answer), api.error_body, exchange, &metrics_)
+      ->start(options_.request_timeout);
+}
+
+void Service::compute(const Route& route, HttpRequest request, const LoggedPtr& exchange) {
+  auto body = std::make_shared<std::string>(std::move(request.body));
+  run_in_pool(route, exchange, [this, &route, body, exchange] {
+    auto response = std::make_shared<HttpResponse>();
+    const auto done = compute_answer(route.compute, *models_, std::move(*body));
+    if (const auto* error = std::get_if<ApiError>(&done)) {
+      *response = error_response(*error, openai::error_body);
+    } else {
+      response->body = std::get<std::string>(done);
+    }
+    post_([response, exchange] { exchange->respond(std::move(*response)); });
+  });
 }
 
 }  // namespace quire::server

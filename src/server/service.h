@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "server/api_keys.h"
@@ -52,7 +53,13 @@ class Service {
   void version(const HttpRequest& request, const LoggedPtr& exchange);
   void metrics(const HttpRequest& request, const LoggedPtr& exchange);
   void models(const HttpRequest& request, const LoggedPtr& exchange);
-  void generate(const GenerationApi& api, HttpRequest request, const LoggedPtr& exchange);
+  bool is_ready(const Route& route, const LoggedPtr& exchange);
+  void run_in_pool(const Route& route, const LoggedPtr& exchange, std::function<void()> task);
+  void generate(const Route& route, HttpRequest request, const LoggedPtr& exchange);
+  void submit(const GenerationApi& api,
+              std::variant<Prepared, openai::ApiError> prepared,
+              const LoggedPtr& exchange);
+  void compute(const Route& route, HttpRequest request, const LoggedPtr& exchange);
 
   ServiceOptions options_;
   const Models* models_;

@@ -56,8 +56,10 @@ ordered_json completion_logprobs(const OpenAiContext& context,
     ordered_json top = ordered_json::object();
     for (const auto& [id, logprob] : entry.top) top[token_text(context, id)] = finite(logprob);
     json["tokens"].push_back(text);
-    json["token_logprobs"].push_back(finite(entry.logprob));
-    json["top_logprobs"].push_back(std::move(top));
+    // The first token of an echoed prompt has no log-probability.
+    const bool has_none = std::isnan(entry.logprob);
+    json["token_logprobs"].push_back(has_none ? ordered_json() : ordered_json(finite(entry.logprob)));
+    json["top_logprobs"].push_back(has_none ? ordered_json() : std::move(top));
     json["text_offset"].push_back(*offset);
     *offset += text.size();
   }

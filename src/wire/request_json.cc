@@ -105,6 +105,14 @@ Result<bool> read_template_field(const JsonObject& object,
     if (value == "auto" || value == "none") return true;
     return invalid_argument("tool_choice may be auto or none; this version forces no call");
   }
+  if (name == "add_generation_prompt") {
+    QUIRE_ASSIGN(request->add_generation_prompt, object.boolean("add_generation_prompt"));
+    return true;
+  }
+  if (name == "continue_final_message") {
+    QUIRE_ASSIGN(request->continue_final_message, object.boolean("continue_final_message"));
+    return true;
+  }
   if (name == "chat_template_kwargs") {
     if (!value.is_object()) return invalid_argument("chat_template_kwargs must be an object");
     if (!value.empty()) request->template_context_json = std::string(raw);
