@@ -58,7 +58,8 @@ ordered_json completion_logprobs(const OpenAiContext& context,
     json["tokens"].push_back(text);
     // The first token of an echoed prompt has no log-probability.
     const bool has_none = std::isnan(entry.logprob);
-    json["token_logprobs"].push_back(has_none ? ordered_json() : ordered_json(finite(entry.logprob)));
+    json["token_logprobs"].push_back(has_none ? ordered_json()
+                                              : ordered_json(finite(entry.logprob)));
     json["top_logprobs"].push_back(has_none ? ordered_json() : std::move(top));
     json["text_offset"].push_back(*offset);
     *offset += text.size();
