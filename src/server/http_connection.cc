@@ -135,7 +135,9 @@ asio::awaitable<void> Connection::serve() {
     const bool more = co_await answer(exchange);
     if (!more) break;
   }
-  co_await close_gently();
+  error_code error;
+  const bool unread = buffer_.size() > 0 || socket_.available(error) > 0;
+  if (unread) co_await close_gently();
 }
 
 // Without a buffer, so that an idle connection costs next to nothing.
