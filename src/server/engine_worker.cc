@@ -51,11 +51,11 @@ void EngineWorker::start(Open open, std::function<void(Status)> on_loaded) {
 }
 
 std::optional<Reservation> EngineWorker::reserve(int count) {
-  int taken = taken_.load();
+  int taken = taken_->load();
   do {
     if (count > max_sequences_ - taken) return std::nullopt;
-  } while (!taken_.compare_exchange_weak(taken, taken + count));
-  return Reservation(&taken_, count);
+  } while (!taken_->compare_exchange_weak(taken, taken + count));
+  return Reservation(taken_, count);
 }
 
 std::uint64_t EngineWorker::submit(GenerateRequest request,

@@ -40,23 +40,24 @@ struct ModelFacts {
   std::int64_t cache_tokens = 0;
 };
 
-// Places in the queue of a model, given back when this is destroyed. Any thread.
+// Places in the queue of a model, given back when this is destroyed. Any thread; may outlive the
+// model.
 class Reservation {
  public:
-  Reservation(std::atomic<int>* taken, int count) : taken_(taken), count_(count) {}
-  Reservation(Reservation&& other) noexcept
-      : taken_(std::exchange(other.taken_, nullptr)), count_(other.count_) {}
+  Reservation(std::shared_ptr<std::atomic<int>> taken, int count)
+      : taken_(std::move(taken)), count_(count) {}
+  Reservation(Reservation&&) noexcept = default;
   Reservation& operator=(Reservation&& other) noexcept {
     std::swap(taken_, other.taken_);
     std::swap(count_, other.count_);
     return *this;
   }
   ~Reservation() {
-    if (taken_ != nullptr) taken_->fetch_sub(count_);
+    if (taken_) taken_->fetch_sub(count_);
   }
 
  private:
-  std::atomic<int>* taken_;
+  std::shared_ptr<std::atomic<int>> taken_;
   int count_;
 };
 
@@ -110,7 +111,7 @@ class EngineWorker {
   std::string name_;
   Post post_;
   int max_sequences_;
-  std::atomic<int> taken_{0};
+  std::shared_ptr<std::atomic<int>> taken_ = std::make_shared<std::atomic<int>>(0);
   std::optional<ModelFacts> facts_;
 
   std::uint64_t next_ticket_ = 1;

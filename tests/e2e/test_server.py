@@ -1,6 +1,7 @@
 """`quire serve` against the real binary: what it answers, and that nothing a client does harms it."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -277,6 +278,55 @@ def test_open_streams_end_whole_after_sigterm(quire: Program, default_package: P
             assert b"data: [DONE]" in rest and rest.endswith(b"0\r\n\r\n")
             client.close()
         assert server.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("how", ["a second signal", "the time-out"])
+def test_a_drain_that_takes_too_long_is_cut_short(
+    quire: Program, default_package: Path, how: str
+) -> None:
+    body = chat("Hi", max_tokens=8000, ignore_eos=True, stream=True)
+    timeout = "0.1" if how == "the time-out" else "300"
+    flags = ("--shutdown-timeout", timeout)
+    with serving(quire.binary, default_package, flags=flags) as server:
+        clients = [server.raw(post_bytes(CHAT, json.dumps(body).encode())) for _ in range(4)]
+        assert [read_status(client) for client in clients] == [200] * 4
+        server.process.send_signal(signal.SIGTERM)
+        if how == "a second signal":
+            # Not before the first has closed the door.
+            wait_until(lambda: not can_connect(server), "no more connections")
+            server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(60) == 0
+        for client in clients:
+            client.close()
+
+
+def can_connect(server: Server) -> bool:
+    try:
+        server.raw().close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_a_last_message_can_be_gone_on_with(server: Server) -> None:
+    begun = [*messages("q"), {"role": "assistant", "content": " The sea is "}]
+    fields = {"messages": begun, "continue_final_message": True}
+    prompt = server.post("/apply-template", fields)["prompt"]
+    assert prompt.rstrip().endswith("The sea is")
+    closed = server.post("/apply-template", fields | {"continue_final_message": False})["prompt"]
+    assert closed.startswith(prompt) and len(closed) > len(prompt)
+    empty = [*messages("q"), {"role": "assistant", "content": ""}]
+    server.post("/apply-template", fields | {"messages": empty}, status=400)
+
+
+def test_the_page_names_endpoints_that_are_there(server: Server) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "server.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith(("| `POST", "| `GET"))]
+    paths = re.findall(r"`(?:GET |POST )?(/[\w/-]+)`", "".join(row.split("|")[1] for row in rows))
+    assert len(paths) == 13
+    for path in paths:
+        name = path.replace("NAME", json.loads(server.request("GET", "/v1/models")[2])["data"][0]["id"])
+        assert server.request("GET", name)[0] in (200, 405), path
 
 
 def test_a_server_that_cannot_start_says_why(quire: Program, tiny_package: Path) -> None:
