@@ -201,8 +201,11 @@ asio::awaitable<std::shared_ptr<BufferedExchange>> Connection::read_request() {
   const AnswerForm form{.http_1_0 = parser.get().version() == 10,
                         .head_only = parser.get().method() == http::verb::head,
                         .keep_alive = parser.keep_alive() && !draining_};
-  const auto exchange = std::make_shared<BufferedExchange>(
-      form, limits_.unread_bytes, [self = shared_from_this()] { self->wake_.cancel(); });
+  const auto exchange =
+      std::make_shared<BufferedExchange>(form, limits_.unread_bytes, [weak = weak_from_this()] {
+        // An exchange may be kept past the end of the connection, and of the server.
+        if (const auto self = weak.lock()) self->wake_.cancel();
+      });
   handler_(plain_request(&parser), exchange);
   co_return exchange;
 }

@@ -20,7 +20,7 @@ namespace quire::server {
 using StreamSocket = boost::asio::generic::stream_protocol::socket;
 
 // One client's connection: reads a request, hands it on, writes the answer, and again. Lives as
-// long as its coroutine or an exchange of it.
+// long as its coroutine.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(StreamSocket socket, const HttpLimits& limits, const HttpHandler& handler);
