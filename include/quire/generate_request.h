@@ -23,6 +23,10 @@ struct GenerateRequest {
   // variables, such as enable_thinking. Empty for none.
   std::string tools_json = {};
   std::string template_context_json = {};
+  // Whether a conversation is rendered with the beginning of an answer behind it; and whether the
+  // last message is such a beginning itself, to be gone on with.
+  bool add_generation_prompt = true;
+  bool continue_final_message = false;
   double timeout_ms = 0;  // from submission to its end, past which it fails; 0: none
 };
 

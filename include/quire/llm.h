@@ -67,10 +67,12 @@ class Llm {
   // The engine underneath, for callers with a loop of their own. All from the one thread that owns
   // this Llm:
   //
-  // Queues a request, tokenized here and now, and returns its
-  // number, unique in this Llm. Fails without queueing: kInvalidArgument on a prompt or parameters
-  // that cannot be, kResourceExhausted without memory.
+  // Queues a request, tokenized here and now, and returns its number, unique in this Llm. Fails
+  // without queueing: kInvalidArgument on a prompt or parameters that cannot be,
+  // kResourceExhausted without memory.
   Result<std::uint64_t> submit(GenerateRequest request);
+  // The same with the ids that encoder() made of its prompt, on another thread most likely.
+  Result<std::uint64_t> submit(GenerateRequest request, std::vector<TokenId> prompt_ids);
   // Computes one step and hands over what came of it, also what generate() and stream() found of
   // requests that were submitted before them. Never fails: a request that does has its error in
   // `finished`.

@@ -22,6 +22,9 @@ class PromptEncoder {
   // UTF-8.
   Result<std::vector<TokenId>> encode(const GenerateRequest& request) const;
 
+  // The prompt of messages as the package's template writes it; fails as encode() does.
+  Result<std::vector<TextSpan>> render(const GenerateRequest& request) const;
+
   bool has_chat_template() const;
   const Tokenizer* tokenizer() const;  // null without one; lives as long as this or a copy
 

@@ -18,6 +18,7 @@ void add_tokenize_commands(CLI::App* app, Action* action);
 void add_inspect_command(CLI::App* app, Action* action);
 void add_verify_command(CLI::App* app, Action* action);
 void add_bench_command(CLI::App* app, Action* action);
+void add_serve_command(CLI::App* app, Action* action);
 void add_zoo_commands(CLI::App* app, Action* action);
 void add_eval_command(CLI::App* app, Action* action);
 

@@ -77,10 +77,7 @@ void add_cache_flags(CLI::App* command, ModelFlags* flags) {
       ->group(kGroup);
 }
 
-}  // namespace
-
-void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
-  add_package_flag(command, &flags->package, positional);
+void add_engine_flags(CLI::App* command, ModelFlags* flags) {
   flags->command = command;
   EngineOptions& engine = flags->engine;
   // First: its callback must have run before those of the options it sets.
@@ -121,6 +118,23 @@ void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
                     "Print the engine options in force and where they come from, and do no more");
 }
 
+}  // namespace
+
+void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional) {
+  add_package_flag(command, &flags->package, positional);
+  add_engine_flags(command, flags);
+}
+
+void add_models_flags(CLI::App* command,
+                      std::vector<std::filesystem::path>* packages,
+                      ModelFlags* flags) {
+  command->add_option("-m,--model", *packages, "A model package, a folder; may be given again")
+      ->envname("QUIRE_MODEL")
+      ->required()
+      ->allow_extra_args(false);
+  add_engine_flags(command, flags);
+}
+
 void add_tools_flag(CLI::App* command, ModelFlags* flags) {
   command
       ->add_option("--tools",
@@ -153,6 +167,11 @@ int show_config(const ModelFlags& flags) {
       print_out("%s = %s  # %s\n", name.c_str(), printable(value).c_str(), origin);
   }
   return kExitOk;
+}
+
+std::string package_name(const std::filesystem::path& folder) {
+  const std::filesystem::path normal = std::filesystem::absolute(folder).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
 }
 
 EngineOptions engine_options(const ModelFlags& flags) {

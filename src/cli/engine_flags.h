@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "quire/options.h"
 
@@ -29,12 +30,20 @@ void add_package_flag(CLI::App* command, std::filesystem::path* package, bool po
 // --config.
 void add_model_flags(CLI::App* command, ModelFlags* flags, bool positional = false);
 
+// The same for a command that runs several models, all with the same options.
+void add_models_flags(CLI::App* command,
+                      std::vector<std::filesystem::path>* packages,
+                      ModelFlags* flags);
+
 // Adds --tools, for commands that answer prompts.
 void add_tools_flag(CLI::App* command, ModelFlags* flags);
 
 // Prints the engine options in force, in the form of a configuration file, each with where it comes
 // from; returns the exit code. For --show-config.
 int show_config(const ModelFlags& flags);
+
+// What a package's folder is called, for those who name a model.
+std::string package_name(const std::filesystem::path& folder);
 
 // The engine options as given.
 EngineOptions engine_options(const ModelFlags& flags);

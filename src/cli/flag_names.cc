@@ -8,11 +8,11 @@ namespace quire::cli {
 namespace {
 
 struct FlagName {
-  std::string_view field;  // of EngineOptions, or of what `bench` and `eval` take
+  std::string_view field;  // of EngineOptions, or of what `bench`, `eval` and `serve` take
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 13> kFlagNames = {{{"num_threads", "--threads"},
+constexpr std::array<FlagName, 17> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"pin_threads", "--pin-threads"},
                                                   {"device", "--device"},
                                                   {"backend", "--backend"},
@@ -24,7 +24,11 @@ constexpr std::array<FlagName, 13> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"max_batch_tokens", "--max-batch-tokens"},
                                                   {"tools", "--tools"},
                                                   {"context", "--context"},
-                                                  {"latency", "--latency"}}};
+                                                  {"latency", "--latency"},
+                                                  {"host", "--host"},
+                                                  {"unix_socket", "--unix-socket"},
+                                                  {"api_key_file", "--api-key-file"},
+                                                  {"no_auth", "--no-auth"}}};
 
 // ASCII, whatever the locale.
 bool is_word(char c) {

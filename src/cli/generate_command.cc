@@ -96,12 +96,6 @@ Answers answer(const std::vector<wire::PromptLine>& prompts, bool show_stats, Ll
   return answers;
 }
 
-// What a folder is called, for OpenAI's objects, which name a model.
-std::string package_name(const std::filesystem::path& folder) {
-  const std::filesystem::path normal = std::filesystem::absolute(folder).lexically_normal();
-  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
-}
-
 void print_text(const std::vector<RequestOutput>& outputs,
                 const std::vector<wire::PromptLine>& prompts) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   Action action;
   add_generate_command(&app, &action);
   add_chat_command(&app, &action);
+  add_serve_command(&app, &action);
   add_tokenize_commands(&app, &action);
   add_inspect_command(&app, &action);
   add_verify_command(&app, &action);

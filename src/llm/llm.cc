@@ -188,9 +188,16 @@ const PromptEncoder& Llm::encoder() const { return impl_->encoder; }
 
 Result<std::uint64_t> Llm::submit(GenerateRequest request) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
-    const bool continues_text = std::holds_alternative<std::string>(request.prompt);
     QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request));
-    return impl_->engine.submit({.prompt_ids = std::move(ids),
+    return submit(std::move(request), std::move(ids));
+  });
+}
+
+Result<std::uint64_t> Llm::submit(GenerateRequest request, std::vector<TokenId> prompt_ids) {
+  return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
+    const bool continues_text =
+        request.continue_final_message || std::holds_alternative<std::string>(request.prompt);
+    return impl_->engine.submit({.prompt_ids = std::move(prompt_ids),
                                  .params = std::move(request.params),
                                  .priority = request.priority,
                                  .cache_salt = std::move(request.cache_salt),

@@ -30,10 +30,10 @@ ordered_json token_json(const OpenAiContext& context, TokenId id, float logprob)
   return {{"token", text}, {"logprob", finite(logprob)}, {"bytes", std::move(bytes)}};
 }
 
-ordered_json chat_logprobs(const OpenAiContext& context, const CompletionOutput& sample) {
-  if (sample.logprobs.empty()) return nullptr;
+ordered_json chat_logprobs(const OpenAiContext& context,
+                           const std::vector<TokenLogprobs>& logprobs) {
   ordered_json content = ordered_json::array();
-  for (const TokenLogprobs& entry : sample.logprobs) {
+  for (const TokenLogprobs& entry : logprobs) {
     ordered_json token = token_json(context, entry.token, entry.logprob);
     token["top_logprobs"] = ordered_json::array();
     for (const auto& [id, logprob] : entry.top) {
@@ -44,44 +44,63 @@ ordered_json chat_logprobs(const OpenAiContext& context, const CompletionOutput&
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
-ordered_json completion_logprobs(const OpenAiContext& context, const CompletionOutput& sample) {
-  if (sample.logprobs.empty()) return nullptr;
+ordered_json completion_logprobs(const OpenAiContext& context,
+                                 const std::vector<TokenLogprobs>& logprobs,
+                                 std::size_t* offset) {
   ordered_json json = {{"tokens", ordered_json::array()},
                        {"token_logprobs", ordered_json::array()},
                        {"top_logprobs", ordered_json::array()},
                        {"text_offset", ordered_json::array()}};
-  std::size_t offset = 0;
-  for (const TokenLogprobs& entry : sample.logprobs) {
+  for (const TokenLogprobs& entry : logprobs) {
     const std::string text = token_text(context, entry.token);
     ordered_json top = ordered_json::object();
     for (const auto& [id, logprob] : entry.top) top[token_text(context, id)] = finite(logprob);
     json["tokens"].push_back(text);
-    json["token_logprobs"].push_back(finite(entry.logprob));
-    json["top_logprobs"].push_back(std::move(top));
-    json["text_offset"].push_back(offset);
-    offset += text.size();
+    // The first token of an echoed prompt has no log-probability.
+    const bool has_none = std::isnan(entry.logprob);
+    json["token_logprobs"].push_back(has_none ? ordered_json()
+                                              : ordered_json(finite(entry.logprob)));
+    json["top_logprobs"].push_back(has_none ? ordered_json() : std::move(top));
+    json["text_offset"].push_back(*offset);
+    *offset += text.size();
   }
   return json;
 }
 
-std::string_view finish_reason(FinishReason reason) {
+}  // namespace
+
+ordered_json openai_logprobs(LineForm form,
+                             const std::vector<TokenLogprobs>& logprobs,
+                             const OpenAiContext& context,
+                             std::size_t* offset) {
+  if (logprobs.empty()) return nullptr;
+  if (form == LineForm::kOpenAiChat) return chat_logprobs(context, logprobs);
+  return completion_logprobs(context, logprobs, offset);
+}
+
+std::string_view openai_finish_reason(FinishReason reason) {
   return reason == FinishReason::kLength ? "length" : "stop";
 }
 
-ordered_json choice_json(LineForm form,
-                         const CompletionOutput& sample,
-                         const OpenAiContext& context) {
+ordered_json openai_choice(LineForm form,
+                           const CompletionOutput& sample,
+                           const OpenAiContext& context) {
+  std::size_t offset = 0;
+  ordered_json logprobs = openai_logprobs(form, sample.logprobs, context, &offset);
+  const std::string_view reason = openai_finish_reason(sample.finish_reason);
   if (form == LineForm::kOpenAiCompletion) {
     return {{"index", sample.index},
             {"text", sample.text},
-            {"logprobs", completion_logprobs(context, sample)},
-            {"finish_reason", finish_reason(sample.finish_reason)}};
+            {"logprobs", std::move(logprobs)},
+            {"finish_reason", reason}};
   }
   return {{"index", sample.index},
           {"message", {{"role", "assistant"}, {"content", sample.text}, {"refusal", nullptr}}},
-          {"logprobs", chat_logprobs(context, sample)},
-          {"finish_reason", finish_reason(sample.finish_reason)}};
+          {"logprobs", std::move(logprobs)},
+          {"finish_reason", reason}};
 }
+
+namespace {
 
 ordered_json completion_json(std::size_t index,
                              LineForm form,
@@ -92,7 +111,7 @@ ordered_json completion_json(std::size_t index,
   ordered_json choices = ordered_json::array();
   for (const CompletionOutput& sample : output.outputs) {
     completion_tokens += static_cast<std::int64_t>(sample.token_ids.size());
-    choices.push_back(choice_json(form, sample, context));
+    choices.push_back(openai_choice(form, sample, context));
   }
   return {{"id", (chat ? "chatcmpl-" : "cmpl-") + std::to_string(index)},
           {"object", chat ? "chat.completion" : "text_completion"},

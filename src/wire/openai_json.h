@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "quire/output.h"
 #include "quire/tokenizer.h"
@@ -23,5 +25,20 @@ std::string openai_batch_json(std::size_t index,
                               const PromptLine& line,
                               const RequestOutput& output,
                               const OpenAiContext& context);
+
+// One of the choices of a completion that is not streamed.
+nlohmann::ordered_json openai_choice(LineForm form,
+                                     const CompletionOutput& sample,
+                                     const OpenAiContext& context);
+
+// Log-probabilities as chat or the older completions have them; null for none. `offset`: where the
+// first token's text begins in the whole, moved on by all of them.
+nlohmann::ordered_json openai_logprobs(LineForm form,
+                                       const std::vector<TokenLogprobs>& logprobs,
+                                       const OpenAiContext& context,
+                                       std::size_t* offset);
+
+// "length" or "stop".
+std::string_view openai_finish_reason(FinishReason reason);
 
 }  // namespace quire::wire

@@ -78,20 +78,6 @@ Result<Prompt> read_prompt(const JsonObject& object, std::string_view raw, bool 
   return Prompt(std::vector<ChatMessage>{{.role = "user", .content = std::move(text)}});
 }
 
-// A prompt of the completions API: a text, ids, or a list with one of these.
-Result<Prompt> read_completion_prompt(const JsonObject& object) {
-  if (!object.has("prompt")) return invalid_argument("a completion needs a prompt");
-  const nlohmann::json* prompt = &object.value()["prompt"];
-  const bool nested = prompt->is_array() && !prompt->empty() && !prompt->front().is_number();
-  if (nested && prompt->size() > 1) {
-    return invalid_argument("prompt is a list of several; give each a line of its own");
-  }
-  if (nested) prompt = &prompt->front();
-  if (prompt->is_string()) return Prompt(prompt->get<std::string>());
-  QUIRE_ASSIGN(auto ids, read_ids(*prompt, "prompt"));
-  return Prompt(std::move(ids));
-}
-
 Status check_response_format(const nlohmann::json& format) {
   const auto type = format.is_object() ? format.find("type") : format.end();
   if (!format.is_object() || type == format.end() || !type->is_string()) {
@@ -117,6 +103,14 @@ Result<bool> read_template_field(const JsonObject& object,
   if (name == "tool_choice") {
     if (value == "auto" || value == "none") return true;
     return invalid_argument("tool_choice may be auto or none; this version forces no call");
+  }
+  if (name == "add_generation_prompt") {
+    QUIRE_ASSIGN(request->add_generation_prompt, object.boolean("add_generation_prompt"));
+    return true;
+  }
+  if (name == "continue_final_message") {
+    QUIRE_ASSIGN(request->continue_final_message, object.boolean("continue_final_message"));
+    return true;
   }
   if (name == "chat_template_kwargs") {
     if (!value.is_object()) return invalid_argument("chat_template_kwargs must be an object");
@@ -200,7 +194,30 @@ Status read_fields(const JsonObject& object,
   return ok_status();
 }
 
+Result<Prompt> read_completion_prompt(const nlohmann::json& prompt) {
+  if (prompt.is_string()) return Prompt(prompt.get<std::string>());
+  QUIRE_ASSIGN(auto ids, read_ids(prompt, "prompt"));
+  return Prompt(std::move(ids));
+}
+
 }  // namespace
+
+Result<std::vector<Prompt>> read_completion_prompts(const JsonObject& object) {
+  if (!object.has("prompt")) return invalid_argument("a completion needs a prompt");
+  const nlohmann::json& prompt = object.value()["prompt"];
+  std::vector<Prompt> prompts;
+  const bool nested = prompt.is_array() && !prompt.empty() && !prompt.front().is_number();
+  if (!nested) {
+    QUIRE_ASSIGN(Prompt only, read_completion_prompt(prompt));
+    prompts.push_back(std::move(only));
+    return prompts;
+  }
+  for (const nlohmann::json& item : prompt) {
+    QUIRE_ASSIGN(Prompt next, read_completion_prompt(item));
+    prompts.push_back(std::move(next));
+  }
+  return prompts;
+}
 
 Result<GenerateRequest> read_request(const JsonObject& object,
                                      std::string_view raw,
@@ -218,7 +235,11 @@ Result<GenerateRequest> read_openai_request(OpenAiApi api,
                                             const SamplingParams& params) {
   GenerateRequest request{.prompt = std::string(), .params = params};
   if (api == OpenAiApi::kCompletion) {
-    QUIRE_ASSIGN(request.prompt, read_completion_prompt(object));
+    QUIRE_ASSIGN(std::vector<Prompt> prompts, read_completion_prompts(object));
+    if (prompts.size() > 1) {
+      return invalid_argument("prompt is a list of several; give each a line of its own");
+    }
+    request.prompt = std::move(prompts.front());
   } else if (object.has("messages")) {
     QUIRE_ASSIGN(request.prompt,
                  read_messages(object.value()["messages"], raw_field(raw, "messages")));

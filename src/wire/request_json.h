@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "quire/llm.h"
@@ -23,5 +24,8 @@ Result<GenerateRequest> read_openai_request(OpenAiApi api,
                                             const JsonObject& object,
                                             std::string_view raw,
                                             const SamplingParams& params);
+
+// The prompts of a request for completions: a text, ids, or a list of texts or of lists of ids.
+Result<std::vector<Prompt>> read_completion_prompts(const JsonObject& object);
 
 }  // namespace quire::wire

@@ -1,0 +1,220 @@
+#include "openai/answer.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wire/openai_json.h"
+
+namespace quire::openai {
+namespace {
+
+using nlohmann::ordered_json;
+using wire::LineForm;
+
+std::string dump(const ordered_json& json) {
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+ordered_json usage_json(const std::vector<RequestOutput>& outputs, bool prompt_only) {
+  std::int64_t prompt = 0;
+  std::int64_t cached = 0;
+  std::int64_t completion = 0;
+  for (const RequestOutput& output : outputs) {
+    prompt += output.num_prompt_tokens;
+    cached += output.num_cached_tokens;
+    for (const CompletionOutput& sample : output.outputs) {
+      if (!prompt_only) completion += static_cast<std::int64_t>(sample.token_ids.size());
+    }
+  }
+  return {{"prompt_tokens", prompt},
+          {"completion_tokens", completion},
+          {"total_tokens", prompt + completion},
+          {"prompt_tokens_details", {{"cached_tokens", cached}}}};
+}
+
+ordered_json timings_json(const std::vector<RequestOutput>& outputs) {
+  RequestTimings last;
+  for (const RequestOutput& output : outputs) {
+    if (output.timings.total_ms >= last.total_ms) last = output.timings;
+  }
+  return {{"queued_ms", last.queued_ms},
+          {"first_token_ms", last.first_token_ms},
+          {"total_ms", last.total_ms}};
+}
+
+class CompletionAnswer : public Answer {
+ public:
+  CompletionAnswer(const ApiRequest& request,
+                   std::vector<std::string> prompt_texts,
+                   AnswerContext context)
+      : form_(request.form),
+        num_samples_(request.requests.front().params.n),
+        num_prompts_(request.requests.size()),
+        include_usage_(request.include_usage),
+        echo_(request.echo),
+        prompt_only_(request.prompt_only),
+        prompt_texts_(std::move(prompt_texts)),
+        first_ids_(std::move(context.first_ids)),
+        id_((is_chat() ? "chatcmpl-" : "cmpl-") + context.id),
+        wire_{.model = std::move(context.model),
+              .created = context.created,
+              .tokenizer = context.tokenizer} {}
+
+  std::string begin() override {
+    std::string events;
+    for (std::size_t prompt = 0; prompt < num_prompts_; ++prompt) {
+      for (int index = 0; index < num_samples_; ++index) {
+        if (is_chat()) {
+          events += chunk({{"index", place(prompt, index)},
+                           {"delta", {{"role", "assistant"}, {"content", ""}}},
+                           {"logprobs", nullptr},
+                           {"finish_reason", nullptr}});
+        } else if (echo_) {
+          events += chunk({{"index", place(prompt, index)},
+                           {"text", prompt_texts_[prompt]},
+                           {"logprobs", nullptr},
+                           {"finish_reason", nullptr}});
+        }
+      }
+    }
+    return events;
+  }
+
+  std::string delta(std::size_t prompt, const TextDelta& delta) override {
+    const bool ends = delta.finish_reason != FinishReason::kNone;
+    const bool failed = delta.finish_reason == FinishReason::kError ||
+                        delta.finish_reason == FinishReason::kCancelled;
+    const bool says = delta.kind == PartKind::kText && !prompt_only_ &&
+                      (!delta.text.empty() || !delta.logprobs.empty());
+    if (failed || (!ends && !says)) return {};
+    ordered_json choice = {{"index", place(prompt, delta.index)}};
+    const std::string text = says ? delta.text : std::string();
+    if (is_chat()) {
+      choice["delta"] = ordered_json::object();
+      if (says) choice["delta"]["content"] = text;
+    } else {
+      choice["text"] = text;
+    }
+    std::size_t* const offset = &offsets_[{prompt, delta.index}];
+    if (prompt_only_) {
+      choice["logprobs"] = nullptr;
+    } else {
+      choice["logprobs"] = wire::openai_logprobs(form_, delta.logprobs, wire_, offset);
+    }
+    choice["finish_reason"] = nullptr;
+    if (ends) choice["finish_reason"] = reason(delta.finish_reason);
+    return chunk(std::move(choice));
+  }
+
+  std::string end(const std::vector<RequestOutput>& outputs) override {
+    std::string events;
+    if (include_usage_) {
+      ordered_json json = head(/*streamed=*/true);
+      json["choices"] = ordered_json::array();
+      json["usage"] = usage_json(outputs, prompt_only_);
+      json["timings"] = timings_json(outputs);
+      events = event(dump(json));
+    }
+    return events + event("[DONE]");
+  }
+
+  std::string whole(const std::vector<RequestOutput>& outputs) override {
+    ordered_json json = head(/*streamed=*/false);
+    json["choices"] = ordered_json::array();
+    for (std::size_t prompt = 0; prompt < outputs.size(); ++prompt) {
+      for (const CompletionOutput& sample : outputs[prompt].outputs) {
+        json["choices"].push_back(choice(prompt, outputs[prompt], sample));
+      }
+    }
+    json["usage"] = usage_json(outputs, prompt_only_);
+    json["timings"] = timings_json(outputs);
+    return dump(json);
+  }
+
+  std::string failure(const ApiError& error) override { return event(error_body(error)); }
+
+ private:
+  bool is_chat() const { return form_ == LineForm::kOpenAiChat; }
+  std::size_t place(std::size_t prompt, int index) const {
+    return prompt * static_cast<std::size_t>(num_samples_) + static_cast<std::size_t>(index);
+  }
+  std::string_view reason(FinishReason reason) const {
+    return prompt_only_ ? "length" : wire::openai_finish_reason(reason);
+  }
+
+  ordered_json head(bool streamed) const {
+    const char* const chat = streamed ? "chat.completion.chunk" : "chat.completion";
+    return {{"id", id_},
+            {"object", is_chat() ? chat : "text_completion"},
+            {"created", wire_.created},
+            {"model", wire_.model}};
+  }
+
+  std::string chunk(ordered_json choice) const {
+    ordered_json json = head(/*streamed=*/true);
+    json["choices"] = ordered_json::array({std::move(choice)});
+    if (include_usage_) json["usage"] = nullptr;
+    return event(dump(json));
+  }
+
+  ordered_json choice(std::size_t prompt,
+                      const RequestOutput& output,
+                      const CompletionOutput& sample) const {
+    if (!echo_) {
+      ordered_json plain = wire::openai_choice(form_, sample, wire_);
+      plain["index"] = place(prompt, sample.index);
+      return plain;
+    }
+    CompletionOutput shown = sample;
+    if (prompt_only_) {
+      shown.text.clear();
+      shown.logprobs.clear();
+    }
+    shown.text.insert(0, prompt_texts_[prompt]);
+    shown.logprobs.insert(
+        shown.logprobs.begin(), output.prompt_logprobs.begin(), output.prompt_logprobs.end());
+    // Nothing stands before the first token that could make it likely.
+    if (!sample.logprobs.empty()) {
+      shown.logprobs.insert(shown.logprobs.begin(),
+                            {.token = first_ids_[prompt],
+                             .logprob = std::numeric_limits<float>::quiet_NaN(),
+                             .top = {}});
+    }
+    ordered_json json = wire::openai_choice(form_, shown, wire_);
+    json["index"] = place(prompt, sample.index);
+    json["finish_reason"] = reason(sample.finish_reason);
+    return json;
+  }
+
+  LineForm form_;
+  int num_samples_;
+  std::size_t num_prompts_;
+  bool include_usage_;
+  bool echo_;
+  bool prompt_only_;
+  std::vector<std::string> prompt_texts_;
+  std::vector<TokenId> first_ids_;
+  std::string id_;
+  wire::OpenAiContext wire_;
+  std::map<std::pair<std::size_t, int>, std::size_t> offsets_;  // of a sample's next token's text
+};
+
+}  // namespace
+
+std::unique_ptr<Answer> make_completion_answer(const ApiRequest& request,
+                                               std::vector<std::string> prompt_texts,
+                                               AnswerContext context) {
+  return std::make_unique<CompletionAnswer>(request, std::move(prompt_texts), std::move(context));
+}
+
+std::string event(const std::string& data, const std::string& name) {
+  return (name.empty() ? "" : "event: " + name + "\n") + "data: " + data + "\n\n";
+}
+
+}  // namespace quire::openai

@@ -1,0 +1,128 @@
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "openai/messages_api.h"
+
+namespace quire::openai {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string_view stop_reason(FinishReason reason) {
+  return reason == FinishReason::kLength ? "max_tokens" : "end_turn";
+}
+
+ordered_json usage_json(std::int64_t prompt, std::int64_t cached, std::size_t generated) {
+  // Anthropic counts what was read from the cache apart from the rest.
+  return {{"input_tokens", prompt - cached},
+          {"cache_creation_input_tokens", 0},
+          {"cache_read_input_tokens", cached},
+          {"output_tokens", generated}};
+}
+
+std::string_view error_type(int status) {
+  switch (status) {
+    case 400:
+      return "invalid_request_error";
+    case 401:
+      return "authentication_error";
+    case 404:
+      return "not_found_error";
+    case 503:
+      return "overloaded_error";
+    default:
+      return status < 500 ? "invalid_request_error" : "api_error";
+  }
+}
+
+class MessagesAnswer : public Answer {
+ public:
+  explicit MessagesAnswer(AnswerContext context) : context_(std::move(context)) {}
+
+  std::string begin() override {
+    ordered_json message = head();
+    message["content"] = ordered_json::array();
+    message["stop_reason"] = nullptr;
+    message["stop_sequence"] = nullptr;
+    message["usage"] = usage_json(context_.num_prompt_tokens, 0, 0);
+    return named("message_start", {{"message", std::move(message)}}) +
+           named("content_block_start",
+                 {{"index", 0}, {"content_block", {{"type", "text"}, {"text", ""}}}}) +
+           named("ping", ordered_json::object());
+  }
+
+  std::string delta(std::size_t, const TextDelta& delta) override {
+    if (delta.text.empty() || delta.kind != PartKind::kText) return {};
+    return named("content_block_delta",
+                 {{"index", 0}, {"delta", {{"type", "text_delta"}, {"text", delta.text}}}});
+  }
+
+  std::string end(const std::vector<RequestOutput>& outputs) override {
+    const RequestOutput& output = outputs.front();
+    const CompletionOutput& sample = output.outputs.front();
+    return named("content_block_stop", {{"index", 0}}) +
+           named(
+               "message_delta",
+               {{"delta",
+                 {{"stop_reason", stop_reason(sample.finish_reason)}, {"stop_sequence", nullptr}}},
+                {"usage",
+                 usage_json(output.num_prompt_tokens,
+                            output.num_cached_tokens,
+                            sample.token_ids.size())}}) +
+           named("message_stop", ordered_json::object());
+  }
+
+  std::string whole(const std::vector<RequestOutput>& outputs) override {
+    const RequestOutput& output = outputs.front();
+    const CompletionOutput& sample = output.outputs.front();
+    ordered_json message = head();
+    message["content"] = ordered_json::array({{{"type", "text"}, {"text", sample.text}}});
+    message["stop_reason"] = stop_reason(sample.finish_reason);
+    message["stop_sequence"] = nullptr;
+    message["usage"] =
+        usage_json(output.num_prompt_tokens, output.num_cached_tokens, sample.token_ids.size());
+    return message.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  }
+
+  std::string failure(const ApiError& error) override {
+    return event(messages_error_body(error), "error");
+  }
+
+ private:
+  ordered_json head() const {
+    return {{"id", "msg_" + context_.id},
+            {"type", "message"},
+            {"role", "assistant"},
+            {"model", context_.model}};
+  }
+
+  // Every event says its name twice: in its own line and as its type.
+  static std::string named(const std::string& name, const ordered_json& fields) {
+    ordered_json json = {{"type", name}};
+    json.update(fields);
+    return event(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace), name);
+  }
+
+  AnswerContext context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Answer> make_messages_answer(const ApiRequest&,
+                                             std::vector<std::string>,
+                                             AnswerContext context) {
+  return std::make_unique<MessagesAnswer>(std::move(context));
+}
+
+std::string messages_error_body(const ApiError& error) {
+  const ordered_json json = {
+      {"type", "error"},
+      {"error", {{"type", error_type(error.status)}, {"message", error.message}}}};
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace quire::openai

@@ -1,0 +1,192 @@
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "openai/messages_api.h"
+
+namespace quire::openai {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::string_view kBillingHeader = "x-anthropic-billing-header";
+
+Status not_here(std::string_view what) {
+  return invalid_argument(std::string(what) + " is not in this version; leave it out");
+}
+
+std::string text_field(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found == object.end() || !found->is_string() ? "" : found->get<std::string>();
+}
+
+// The text of a string or of a list of blocks that are all text.
+Result<std::string> read_text(const json& content, std::string_view where) {
+  if (content.is_string()) return content.get<std::string>();
+  const Status refusal = invalid_argument(std::string(where) + " must be text or a list of blocks");
+  if (!content.is_array()) return refusal;
+  std::string text;
+  for (const json& block : content) {
+    if (!block.is_object()) return refusal;
+    const std::string type = text_field(block, "type");
+    if (type != "text")
+      return not_here("a block of type " + type.substr(0, 40) + " in " + std::string(where));
+    if (!block.contains("text") || !block["text"].is_string()) return refusal;
+    text += block["text"].get<std::string>();
+  }
+  return text;
+}
+
+Result<std::string> read_system(const json& system) {
+  QUIRE_ASSIGN(std::string text, read_text(system, "system"));
+  if (!text.starts_with(kBillingHeader)) return text;
+  const std::size_t end = text.find('\n');
+  return end == std::string::npos ? std::string() : text.substr(end + 1);
+}
+
+// A call of a tool, as an assistant's message of OpenAI's has it.
+ordered_json tool_call(const json& block) {
+  const json input = block.contains("input") ? block["input"] : json::object();
+  return {{"id", text_field(block, "id")},
+          {"type", "function"},
+          {"function", {{"name", text_field(block, "name")}, {"arguments", input.dump()}}}};
+}
+
+// A message of Anthropic's is one of OpenAI's, and one for each tool's result in it before that.
+Status read_message(const json& message, ordered_json* out) {
+  const Status refusal = invalid_argument("messages must have a role and a content each");
+  if (!message.is_object() || !message.contains("content")) return refusal;
+  const std::string role = text_field(message, "role");
+  if (role != "user" && role != "assistant") {
+    return invalid_argument("messages must be of the role user or assistant");
+  }
+  for (const auto& [name, value] : message.items()) {
+    if (name == "role" || name == "content") continue;
+    return invalid_argument("messages have the field \"" + name.substr(0, 60) +
+                            "\", which is not known; leave it out");
+  }
+  if (message["content"].is_string()) {
+    out->push_back({{"role", role}, {"content", message["content"].get<std::string>()}});
+    return ok_status();
+  }
+  if (!message["content"].is_array()) return refusal;
+  std::string text;
+  ordered_json calls = ordered_json::array();
+  for (const json& block : message["content"]) {
+    if (!block.is_object()) return refusal;
+    const std::string type = text_field(block, "type");
+    if (type == "tool_use" && role == "assistant") {
+      calls.push_back(tool_call(block));
+    } else if (type == "tool_result" && role == "user") {
+      const json content = block.contains("content") ? block["content"] : json("");
+      QUIRE_ASSIGN(std::string result, read_text(content, "a tool_result"));
+      out->push_back({{"role", "tool"},
+                      {"tool_call_id", text_field(block, "tool_use_id")},
+                      {"content", std::move(result)}});
+    } else {
+      QUIRE_ASSIGN(const std::string piece, read_text(json::array({block}), "messages"));
+      text += piece;
+    }
+  }
+  const bool only_results =
+      text.empty() && calls.empty() && role == "user" && !message["content"].empty();
+  if (only_results) return ok_status();
+  ordered_json plain = {{"role", role}, {"content", text}};
+  if (!calls.empty()) plain["tool_calls"] = std::move(calls);
+  out->push_back(std::move(plain));
+  return ok_status();
+}
+
+Status read_tools(const json& tools, ordered_json* out) {
+  if (!tools.is_array()) return invalid_argument("tools must be a list");
+  for (const json& tool : tools) {
+    if (!tool.is_object() || !tool.contains("name")) {
+      return invalid_argument("tools must have a name each");
+    }
+    if (!tool.contains("input_schema"))
+      return not_here("tools of type " + text_field(tool, "type"));
+    ordered_json function = {{"name", tool["name"]}};
+    if (tool.contains("description")) function["description"] = tool["description"];
+    function["parameters"] = tool["input_schema"];
+    (*out)["tools"].push_back({{"type", "function"}, {"function", std::move(function)}});
+  }
+  return ok_status();
+}
+
+Status read_choice(const json& value, ordered_json* out) {
+  const std::string type = value.is_object() ? text_field(value, "type") : "";
+  if (type != "auto" && type != "none") {
+    return invalid_argument("tool_choice may be auto or none; this version forces no call");
+  }
+  (*out)["tool_choice"] = type;
+  return ok_status();
+}
+
+// A field that is not the conversation itself.
+Status read_field(const std::string& name, const json& value, ordered_json* out) {
+  constexpr std::array<std::string_view, 8> kSame = {"model",
+                                                     "max_tokens",
+                                                     "stream",
+                                                     "temperature",
+                                                     "top_p",
+                                                     "top_k",
+                                                     "chat_template_kwargs",
+                                                     "metadata"};
+  if (std::ranges::find(kSame, std::string_view(name)) != kSame.end()) {
+    (*out)[name] = value;
+  } else if (name == "stop_sequences") {
+    (*out)["stop"] = value;
+  } else if (name == "tools") {
+    return read_tools(value, out);
+  } else if (name == "tool_choice") {
+    return read_choice(value, out);
+  } else if (name == "thinking") {
+    if (!value.is_object() || text_field(value, "type") != "disabled") return not_here("thinking");
+  } else if (name != "service_tier") {
+    return invalid_argument("the field \"" + name.substr(0, 60) + "\" is not known; leave it out");
+  }
+  return ok_status();
+}
+
+// The chat completion that means the same.
+Result<ApiBody> as_chat(const json& body) {
+  ordered_json chat = {{"messages", ordered_json::array()}};
+  if (body.contains("system") && !body["system"].is_null()) {
+    QUIRE_ASSIGN(std::string system, read_system(body["system"]));
+    if (!system.empty()) {
+      chat["messages"].push_back({{"role", "system"}, {"content", std::move(system)}});
+    }
+  }
+  if (!body.contains("messages") || !body["messages"].is_array() || body["messages"].empty()) {
+    return invalid_argument("messages must be a list with at least one message");
+  }
+  for (const json& message : body["messages"]) QUIRE_TRY(read_message(message, &chat["messages"]));
+  // An answer that the client has begun is to be gone on with.
+  if (chat["messages"].back()["role"] == "assistant") chat["continue_final_message"] = true;
+  for (const auto& [name, value] : body.items()) {
+    if (name == "messages" || name == "system" || value.is_null()) continue;
+    QUIRE_TRY(read_field(name, value, &chat));
+  }
+  return ApiBody::parse(chat.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+}  // namespace
+
+Result<ApiRequest> read_messages_request(ApiBody body, const SamplingParams& defaults) {
+  if (!body.json().contains("max_tokens")) return invalid_argument("max_tokens must be given");
+  QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
+  return read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), defaults);
+}
+
+Result<std::string> count_message_tokens(ApiBody body, const PromptEncoder& encoder, int) {
+  QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
+  QUIRE_ASSIGN(const ApiRequest request,
+               read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), {}));
+  QUIRE_ASSIGN(const auto ids, encoder.encode(request.requests.front()));
+  return json({{"input_tokens", ids.size()}}).dump();
+}
+
+}  // namespace quire::openai

@@ -1,0 +1,196 @@
+#include "server/engine_worker.h"
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "quire/model_runner.h"
+
+namespace quire::server {
+namespace {
+
+ModelFacts facts_of(Llm* llm) {
+  const ModelSpec& spec = llm->runner().spec();
+  return {.encoder = llm->encoder(),
+          .defaults = llm->recommended_params(),
+          .default_max_tokens = llm->recommended_max_tokens(),
+          .vocab_size = spec.vocab_size,
+          .max_seq_len = spec.max_seq_len,
+          .block_size = spec.block_size,
+          .cache_tokens = std::int64_t{llm->stats().num_blocks} * spec.block_size};
+}
+
+RequestOutput failed(std::uint64_t ticket, Status error) {
+  RequestOutput output;
+  output.request_id = ticket;
+  output.error = std::move(error);
+  return output;
+}
+
+}  // namespace
+
+EngineWorker::EngineWorker(std::string name, Post post, int max_sequences)
+    : name_(std::move(name)), post_(std::move(post)), max_sequences_(max_sequences) {}
+
+EngineWorker::~EngineWorker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void EngineWorker::start(Open open, std::function<void(Status)> on_loaded) {
+  thread_ = std::thread(
+      [this, open = std::move(open), on_loaded = std::move(on_loaded)] { run(open, on_loaded); });
+}
+
+std::optional<Reservation> EngineWorker::reserve(int count) {
+  int taken = taken_->load();
+  do {
+    if (count > max_sequences_ - taken) return std::nullopt;
+  } while (!taken_->compare_exchange_weak(taken, taken + count));
+  return Reservation(taken_, count);
+}
+
+std::uint64_t EngineWorker::submit(GenerateRequest request,
+                                   std::vector<TokenId> ids,
+                                   std::shared_ptr<AnswerSink> sink) {
+  const std::uint64_t ticket = next_ticket_++;
+  sinks_.emplace(ticket, std::move(sink));
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.push_back({.ticket = ticket, .request = std::move(request), .ids = std::move(ids)});
+  }
+  changed_.notify_one();
+  return ticket;
+}
+
+void EngineWorker::cancel(std::uint64_t ticket) {
+  if (sinks_.erase(ticket) == 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.push_back({.ticket = ticket, .request = {}, .ids = {}});
+  }
+  changed_.notify_one();
+}
+
+EngineStats EngineWorker::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void EngineWorker::run(const Open& open, const std::function<void(Status)>& on_loaded) {
+  Result<Llm> llm = open();
+  if (llm) {
+    facts_ = facts_of(&*llm);
+    const std::lock_guard lock(mutex_);
+    stats_ = llm->stats();
+  }
+  post_([on_loaded, status = llm.error()] { on_loaded(status); });
+  if (!llm) return;
+  while (true) {
+    // Out of memory between two steps: nobody knows what was lost, so everybody is told.
+    try {
+      loop(&*llm);
+      return;
+    } catch (const std::bad_alloc&) {
+      for (const auto& [number, ticket] : ticket_of_) llm->cancel(number);
+      ticket_of_.clear();
+      number_of_.clear();
+      post_([this] { fail_all(resource_exhausted("out of memory")); });
+    }
+  }
+}
+
+void EngineWorker::loop(Llm* llm) {
+  std::vector<Command> commands;
+  while (take_commands(!llm->has_unfinished(), &commands)) {
+    std::vector<RequestOutput> refused;
+    for (Command& command : commands) obey(std::move(command), llm, &refused);
+    commands.clear();
+    StepOutput news = llm->step();
+    name_by_ticket(&news);
+    for (RequestOutput& output : refused) news.finished.push_back(std::move(output));
+    {
+      const std::lock_guard lock(mutex_);
+      stats_ = llm->stats();
+    }
+    tell(std::move(news));
+  }
+}
+
+// False when the worker is to end.
+bool EngineWorker::take_commands(bool wait, std::vector<Command>* commands) {
+  std::unique_lock lock(mutex_);
+  if (wait) changed_.wait(lock, [this] { return stopping_ || !commands_.empty(); });
+  std::swap(*commands, commands_);
+  return !stopping_;
+}
+
+void EngineWorker::obey(Command command, Llm* llm, std::vector<RequestOutput>* refused) {
+  if (!command.request) {
+    const auto number = number_of_.find(command.ticket);
+    if (number == number_of_.end()) return;  // it has ended in the meantime
+    llm->cancel(number->second);
+    return;
+  }
+  const Result<std::uint64_t> number = llm->submit(*command.request, std::move(command.ids));
+  if (!number) {
+    refused->push_back(failed(command.ticket, number.error()));
+    return;
+  }
+  ticket_of_[*number] = command.ticket;
+  number_of_[command.ticket] = *number;
+}
+
+// Puts tickets in place of the engine's numbers.
+void EngineWorker::name_by_ticket(StepOutput* news) {
+  for (TextDelta& delta : news->deltas) {
+    const auto found = ticket_of_.find(delta.request_id);
+    delta.request_id = found == ticket_of_.end() ? 0 : found->second;
+  }
+  for (RequestOutput& output : news->finished) {
+    const auto found = ticket_of_.find(output.request_id);
+    if (found == ticket_of_.end()) continue;
+    output.request_id = found->second;
+    number_of_.erase(found->second);
+    ticket_of_.erase(found);
+  }
+}
+
+void EngineWorker::tell(StepOutput news) {
+  if (news.deltas.empty() && news.finished.empty()) return;
+  // Shared: a std::function must be copyable, and copying the news would cost.
+  auto shared = std::make_shared<StepOutput>(std::move(news));
+  post_([this, shared] { hear(std::move(*shared)); });
+}
+
+void EngineWorker::hear(StepOutput news) {
+  for (const TextDelta& delta : news.deltas) {
+    const auto sink = sinks_.find(delta.request_id);
+    if (sink == sinks_.end()) continue;
+    // Held: a sink that gives up on its client takes itself out.
+    const std::shared_ptr<AnswerSink> held = sink->second;
+    held->on_delta(delta);
+  }
+  for (RequestOutput& output : news.finished) {
+    const auto sink = sinks_.find(output.request_id);
+    if (sink == sinks_.end()) continue;
+    const std::shared_ptr<AnswerSink> held = std::move(sink->second);
+    sinks_.erase(sink);
+    held->on_finished(std::move(output));
+  }
+}
+
+void EngineWorker::fail_all(const Status& status) {
+  const auto sinks = std::exchange(sinks_, {});
+  for (const auto& [ticket, sink] : sinks) sink->on_finished(failed(ticket, status));
+}
+
+}  // namespace quire::server

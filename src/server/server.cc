@@ -1,0 +1,120 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/http_server.h"
+
+namespace quire::server {
+namespace {
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+Result<ApiKeys> read_keys(const ServerOptions& options) {
+  if (!options.api_key_file.empty()) return ApiKeys::read(options.api_key_file);
+  if (options.unix_socket.empty() && !is_loopback(options.host) && !options.no_auth) {
+    return invalid_argument(
+        "option host " + options.host.substr(0, 80) +
+        " lets others connect: give option api_key_file=FILE, or option no_auth");
+  }
+  return ApiKeys();
+}
+
+// The parts of a running server and their order: whatever a thread uses outlives it.
+class RunningServer {
+ public:
+  explicit RunningServer(ServerOptions options)
+      : options_(std::move(options)),
+        http_(options_.limits,
+              [this](HttpRequest request, std::shared_ptr<Exchange> exchange) {
+                service_->handle(std::move(request), std::move(exchange));
+              }),
+        post_([this](std::function<void()> task) { http_.post(std::move(task)); }) {
+    for (const ServerOptions::Model& model : options_.models) {
+      models_.push_back(std::make_unique<EngineWorker>(
+          model.name, post_, options_.max_num_seqs + static_cast<int>(options_.service.max_queue)));
+    }
+    service_ = std::make_unique<Service>(options_.service, &models_, post_, options_.on_access);
+  }
+
+  Status run() {
+    QUIRE_ASSIGN(ApiKeys keys, read_keys(options_));
+    service_->set_keys(std::move(keys));
+    QUIRE_TRY(listen());
+    http_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int number) { on_signal(number); });
+    num_loading_ = models_.size();
+    for (std::size_t i = 0; i < models_.size(); ++i) {
+      models_[i]->start(options_.models[i].open,
+                        [this](const Status& status) { on_loaded(status); });
+    }
+    http_.run();
+    return failure_;
+  }
+
+ private:
+  Status listen() {
+    if (!options_.unix_socket.empty()) {
+      url_ = "unix:" + options_.unix_socket.string();
+      return http_.listen_unix(options_.unix_socket.string());
+    }
+    QUIRE_ASSIGN(const int port, http_.listen(options_.host, options_.port));
+    const bool v6 = options_.host.find(':') != std::string::npos;
+    url_ =
+        "http://" + (v6 ? "[" + options_.host + "]" : options_.host) + ":" + std::to_string(port);
+    return ok_status();
+  }
+
+  void on_loaded(const Status& status) {
+    if (!status.ok()) {
+      failure_ = status;
+      http_.stop();
+      return;
+    }
+    if (--num_loading_ > 0 || stopping_) return;
+    service_->set_ready();
+    if (options_.on_ready) options_.on_ready(url_);
+  }
+
+  void on_signal(int number) {
+    if (number == SIGHUP) {
+      if (options_.api_key_file.empty()) return;
+      auto keys = ApiKeys::read(options_.api_key_file);
+      if (keys) service_->set_keys(*std::move(keys));  // else those from before stay in force
+      return;
+    }
+    if (stopping_) {
+      http_.stop();
+      return;
+    }
+    stopping_ = true;
+    service_->set_draining();
+    http_.after(options_.shutdown_timeout, [this] { http_.stop(); });
+    http_.drain([this] { http_.stop(); });
+  }
+
+  ServerOptions options_;
+  HttpServer http_;
+  EngineWorker::Post post_;
+  Models models_;
+  std::unique_ptr<Service> service_;
+  Status failure_;
+  std::string url_;
+  std::size_t num_loading_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+Status serve(ServerOptions options) {
+  RunningServer server(std::move(options));
+  return server.run();
+}
+
+}  // namespace quire::server

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "quire/options.h"
+#include "quire/status.h"
+#include "server/http_limits.h"
+#include "server/logged_exchange.h"
+#include "server/service.h"
+
+namespace quire::server {
+
+struct ServerOptions {
+  struct Model {
+    std::string name;
+    EngineWorker::Open open;
+  };
+  std::vector<Model> models;
+  int max_num_seqs = 64;  // that an engine runs at once; max_queue of the service wait on top
+
+  std::string host = "127.0.0.1";
+  int port = 8080;                    // 0: any that is free
+  std::filesystem::path unix_socket;  // in place of host and port
+  std::filesystem::path api_key_file;
+  bool no_auth = false;  // even where others than this machine can connect
+  std::chrono::milliseconds shutdown_timeout{30'000};
+  HttpLimits limits;
+  ServiceOptions service;
+
+  // Called on the I/O thread: once with the address when all is ready, and after each request.
+  std::function<void(const std::string& url)> on_ready;
+  LoggedExchange::Done on_access;
+};
+
+// Serves until SIGTERM or SIGINT: then finishes what has begun, for as long as the options say, and
+// returns ok; a second signal ends it at once. SIGHUP reads the keys again. Fails when it cannot
+// listen or a model cannot be opened.
+Status serve(ServerOptions options);
+
+}  // namespace quire::server

@@ -1,0 +1,340 @@
+#include "server/service.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/hash.h"
+#include "openai/answer.h"
+#include "openai/messages_api.h"
+#include "openai/token_api.h"
+
+namespace quire::server {
+namespace {
+
+using nlohmann::ordered_json;
+using openai::ApiError;
+
+constexpr int kPoolThreads = 2;
+constexpr std::size_t kMaxIdBytes = 128;
+constexpr std::string_view kModelsPrefix = "/v1/models/";
+
+std::int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string new_id() {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::uint64_t value = random_seed();
+  std::string id;
+  for (int i = 0; i < 16; ++i, value >>= 4U) id += kDigits[value & 15U];
+  return id;
+}
+
+// What a client calls a request may go into a header and a log only if it is plain.
+bool is_plain(std::string_view id) {
+  return !id.empty() && id.size() <= kMaxIdBytes &&
+         std::ranges::all_of(id, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+// 00-<32 hex>-<16 hex>-<2 hex> of W3C's Trace Context.
+bool is_traceparent(std::string_view text) {
+  constexpr std::array<std::size_t, 3> kDashes = {2, 35, 52};
+  if (text.size() != 55) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool dash = std::ranges::find(kDashes, i) != kDashes.end();
+    const bool hex = ('0' <= text[i] && text[i] <= '9') || ('a' <= text[i] && text[i] <= 'f');
+    if (dash ? text[i] != '-' : !hex) return false;
+  }
+  return true;
+}
+
+HttpResponse json_response(const ordered_json& json) {
+  return {.body = json.dump(-1, ' ', false, ordered_json::error_handler_t::replace)};
+}
+
+Result<openai::ApiRequest> read_chat(openai::ApiBody body, const SamplingParams& defaults) {
+  return openai::read_api_request(wire::LineForm::kOpenAiChat, std::move(body), defaults);
+}
+Result<openai::ApiRequest> read_completion(openai::ApiBody body, const SamplingParams& defaults) {
+  return openai::read_api_request(wire::LineForm::kOpenAiCompletion, std::move(body), defaults);
+}
+
+constexpr GenerationApi kChat = {.read = read_chat,
+                                 .answer = openai::make_completion_answer,
+                                 .error_body = openai::error_body,
+                                 .to_the_end = true};
+constexpr GenerationApi kMessages = {.read = openai::read_messages_request,
+                                     .answer = openai::make_messages_answer,
+                                     .error_body = openai::messages_error_body,
+                                     .to_the_end = true};
+constexpr GenerationApi kCompletion = {.read = read_completion,
+                                       .answer = openai::make_completion_answer,
+                                       .error_body = openai::error_body,
+                                       .to_the_end = false};
+
+}  // namespace
+
+struct Service::Route {
+  std::string_view method;
+  std::string_view path;
+  void (Service::*handler)(const HttpRequest&, const LoggedPtr&) = nullptr;
+  const GenerationApi* api = nullptr;  // of an endpoint that generates, in place of a handler
+  Compute compute = nullptr;           // of one that computes its answer, likewise
+  bool open = false;                   // to those without a key
+};
+
+const std::vector<Service::Route>& Service::routes() {
+  static const std::vector<Route> kRoutes = {
+      {.method = "GET", .path = "/health", .handler = &Service::health, .open = true},
+      {.method = "GET", .path = "/health/ready", .handler = &Service::ready, .open = true},
+      {.method = "GET", .path = "/version", .handler = &Service::version},
+      {.method = "GET", .path = "/metrics", .handler = &Service::metrics},
+      {.method = "GET", .path = "/v1/models", .handler = &Service::models},
+      {.method = "GET", .path = kModelsPrefix, .handler = &Service::models},
+      {.method = "POST", .path = "/v1/chat/completions", .api = &kChat},
+      {.method = "POST", .path = "/v1/completions", .api = &kCompletion},
+      {.method = "POST", .path = "/v1/messages", .api = &kMessages},
+      {.method = "POST",
+       .path = "/v1/messages/count_tokens",
+       .compute = openai::count_message_tokens},
+      {.method = "POST", .path = "/tokenize", .compute = openai::tokenize},
+      {.method = "POST", .path = "/detokenize", .compute = openai::detokenize},
+      {.method = "POST", .path = "/apply-template", .compute = openai::apply_template},
+  };
+  return kRoutes;
+}
+
+Service::Service(ServiceOptions options, const Models* models, Post post, LoggedExchange::Done log)
+    : options_(std::move(options)),
+      models_(models),
+      post_(std::move(post)),
+      log_(std::move(log)),
+      started_(now_seconds()),
+      pool_(kPoolThreads, options_.max_queue) {}
+
+Service::LoggedPtr Service::logged(const HttpRequest& request, std::shared_ptr<Exchange> exchange) {
+  AccessRecord record{.method = request.method, .path = request.path};
+  const std::string_view given_id = request.header("x-request-id");
+  record.request_id = is_plain(given_id) ? std::string(given_id) : "req-" + new_id();
+  HttpHeaders headers = cors_headers(request);
+  headers.emplace_back("X-Request-Id", record.request_id);
+  if (is_traceparent(request.header("traceparent"))) {
+    record.traceparent = request.header("traceparent");
+    headers.emplace_back("Traceparent", record.traceparent);
+  }
+  return std::make_shared<LoggedExchange>(
+      std::move(exchange), std::move(record), std::move(headers), [this](const AccessRecord& done) {
+        ++metrics_.responses[done.status];
+        if (log_) log_(done);
+      });
+}
+
+HttpHeaders Service::cors_headers(const HttpRequest& request) const {
+  const std::string origin(request.header("origin"));
+  if (origin.empty() || options_.cors_origins.empty()) return {};
+  for (const std::string& allowed : options_.cors_origins) {
+    if (allowed != "*" && allowed != origin) continue;
+    return {{"Access-Control-Allow-Origin", allowed}, {"Vary", "Origin"}};
+  }
+  return {};
+}
+
+void Service::refuse(const ApiError& error, const Route* route, const LoggedPtr& exchange) {
+  const bool generates = route != nullptr && route->api != nullptr;
+  exchange->respond(error_response(error, generates ? route->api->error_body : openai::error_body));
+}
+
+void Service::handle(HttpRequest request, std::shared_ptr<Exchange> exchange) {
+  const LoggedPtr outer = logged(request, exchange);
+  try {
+    dispatch(std::move(request), outer);
+  } catch (const std::bad_alloc&) {
+    refuse({.status = 503, .message = "out of memory", .code = "overloaded"}, nullptr, outer);
+  } catch (const std::exception&) {
+    refuse({.status = 500, .message = "the request failed inside the server"}, nullptr, outer);
+  }
+}
+
+void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {
+  if (request.method == "OPTIONS" && !cors_headers(request).empty()) {
+    exchange->respond({.status = 204,
+                       .headers = {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
+                                   {"Access-Control-Allow-Headers",
+                                    "authorization, content-type, x-api-key, x-request-id, "
+                                    "anthropic-version, traceparent"},
+                                   {"Access-Control-Max-Age", "600"}}});
+    return;
+  }
+  const Route* found = nullptr;
+  std::string methods;
+  const bool head = request.method == "HEAD";
+  for (const Route& route : routes()) {
+    const bool prefix = route.path.ends_with('/');
+    if (prefix ? !request.path.starts_with(route.path) : request.path != route.path) continue;
+    methods += (methods.empty() ? "" : ", ") + std::string(route.method);
+    if (route.method == request.method || (head && route.method == "GET")) found = &route;
+  }
+  // Whoever has no key does not learn what is here, either.
+  if ((found == nullptr || !found->open) && !keys_.allow(request)) {
+    ++metrics_.rejections["api_key"];
+    refuse({.status = 401,
+            .message = "the API key is missing or wrong; send it as Authorization: Bearer KEY",
+            .code = "invalid_api_key"},
+           found,
+           exchange);
+    return;
+  }
+  if (methods.empty()) {
+    refuse(
+        {.status = 404, .message = "there is no " + request.path.substr(0, 100)}, found, exchange);
+  } else if (found == nullptr) {
+    HttpResponse response = error_response(
+        {.status = 405, .message = request.path + " is for " + methods}, openai::error_body);
+    response.headers.emplace_back("Allow", methods);
+    exchange->respond(std::move(response));
+  } else if (found->handler != nullptr) {
+    (this->*found->handler)(request, exchange);
+  } else if (!is_ready(*found, exchange)) {
+    return;
+  } else if (found->api != nullptr) {
+    generate(*found, std::move(request), exchange);
+  } else {
+    compute(*found, std::move(request), exchange);
+  }
+}
+
+void Service::health(const HttpRequest&, const LoggedPtr& exchange) {
+  exchange->respond(json_response({{"status", "ok"}}));
+}
+
+void Service::ready(const HttpRequest&, const LoggedPtr& exchange) {
+  if (state_ == State::kReady) {
+    exchange->respond(json_response({{"status", "ready"}}));
+    return;
+  }
+  const bool loading = state_ == State::kLoading;
+  refuse({.status = 503, .message = loading ? "the models are loading" : "the server is stopping"},
+         nullptr,
+         exchange);
+}
+
+void Service::version(const HttpRequest&, const LoggedPtr& exchange) {
+  exchange->respond(json_response({{"version", QUIRE_VERSION}}));
+}
+
+void Service::metrics(const HttpRequest&, const LoggedPtr& exchange) {
+  std::map<std::string, EngineView> engines;
+  if (state_ != State::kLoading) {
+    for (const auto& model : *models_) {
+      engines[model->name()] = {.block_size = model->facts().block_size, .stats = model->stats()};
+    }
+  }
+  exchange->respond({.body = metrics_page(metrics_, engines),
+                     .content_type = "text/plain; version=0.0.4; charset=utf-8"});
+}
+
+void Service::models(const HttpRequest& request, const LoggedPtr& exchange) {
+  const auto card = [this](const EngineWorker& model) -> ordered_json {
+    ordered_json json = {
+        {"id", model.name()}, {"object", "model"}, {"created", started_}, {"owned_by", "quire"}};
+    if (state_ != State::kLoading) json["max_model_len"] = model.facts().max_seq_len;
+    return json;
+  };
+  if (request.path.starts_with(kModelsPrefix)) {
+    const std::string name = request.path.substr(kModelsPrefix.size());
+    const EngineWorker* model = name.empty() ? nullptr : find_model(*models_, name);
+    if (model == nullptr) {
+      refuse(unknown_model(*models_, name), nullptr, exchange);
+    } else {
+      exchange->respond(json_response(card(*model)));
+    }
+    return;
+  }
+  ordered_json list = ordered_json::array();
+  for (const auto& model : *models_) list.push_back(card(*model));
+  exchange->respond(json_response({{"object", "list"}, {"data", std::move(list)}}));
+}
+
+// Refuses what cannot be served now.
+bool Service::is_ready(const Route& route, const LoggedPtr& exchange) {
+  if (state_ == State::kReady) return true;
+  const bool loading = state_ == State::kLoading;
+  ++metrics_.rejections[loading ? "loading" : "draining"];
+  refuse({.status = 503,
+          .message = loading ? "the models are loading" : "the server is stopping",
+          .code = "overloaded"},
+         &route,
+         exchange);
+  return false;
+}
+
+void Service::run_in_pool(const Route& route,
+                          const LoggedPtr& exchange,
+                          std::function<void()> task) {
+  if (pool_.try_run(std::move(task))) return;
+  ++metrics_.rejections["queue_full"];
+  refuse({.status = 503, .message = "the queue is full; try again later", .code = "overloaded"},
+         &route,
+         exchange);
+}
+
+void Service::generate(const Route& route, HttpRequest request, const LoggedPtr& exchange) {
+  // Shared: a std::function must be copyable.
+  auto body = std::make_shared<std::string>(std::move(request.body));
+  run_in_pool(route, exchange, [this, &api = *route.api, body, exchange] {
+    auto prepared = std::make_shared<std::variant<Prepared, ApiError>>(
+        prepare(api, *models_, std::move(*body)));
+    post_([this, &api, prepared, exchange] { submit(api, std::move(*prepared), exchange); });
+  });
+}
+
+void Service::submit(const GenerationApi& api,
+                     std::variant<Prepared, ApiError> prepared,
+                     const LoggedPtr& exchange) {
+  if (const auto* error = std::get_if<ApiError>(&prepared)) {
+    ++metrics_.rejections[error->status == 503 ? "queue_full" : "invalid"];
+    exchange->respond(error_response(*error, api.error_body));
+    return;
+  }
+  auto& good = std::get<Prepared>(prepared);
+  exchange->record().model = good.model->name();
+  openai::AnswerContext context{.id = new_id(),
+                                .model = good.model->name(),
+                                .created = now_seconds(),
+                                .tokenizer = good.model->facts().encoder.tokenizer()};
+  for (const std::vector<TokenId>& ids : good.ids) {
+    context.num_prompt_tokens += static_cast<std::int64_t>(ids.size());
+    context.first_ids.push_back(ids.empty() ? 0 : ids.front());
+  }
+  auto answer = api.answer(good.request, good.prompt_texts, std::move(context));
+  std::make_shared<GenerationJob>(
+      std::move(good), std::move(answer), api.error_body, exchange, &metrics_)
+      ->start(options_.request_timeout);
+}
+
+void Service::compute(const Route& route, HttpRequest request, const LoggedPtr& exchange) {
+  auto body = std::make_shared<std::string>(std::move(request.body));
+  run_in_pool(route, exchange, [this, &route, body, exchange] {
+    auto response = std::make_shared<HttpResponse>();
+    const auto done = compute_answer(route.compute, *models_, std::move(*body));
+    if (const auto* error = std::get_if<ApiError>(&done)) {
+      *response = error_response(*error, openai::error_body);
+    } else {
+      response->body = std::get<std::string>(done);
+    }
+    post_([response, exchange] { exchange->respond(std::move(*response)); });
+  });
+}
+
+}  // namespace quire::server

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "server/api_keys.h"
+#include "server/engine_worker.h"
+#include "server/generation_job.h"
+#include "server/http_message.h"
+#include "server/logged_exchange.h"
+#include "server/metrics.h"
+#include "server/preparation.h"
+#include "server/task_pool.h"
+
+namespace quire::server {
+
+struct ServiceOptions {
+  std::vector<std::string> cors_origins;        // "*": every one; empty: none
+  std::chrono::milliseconds request_timeout{};  // 0: none
+  std::size_t max_queue = 256;                  // of requests to read, and of sequences to run
+};
+
+// The endpoints: who may do what, and what comes of it. On the I/O thread.
+class Service {
+ public:
+  using Post = EngineWorker::Post;
+  Service(ServiceOptions options, const Models* models, Post post, LoggedExchange::Done log);
+
+  void handle(HttpRequest request, std::shared_ptr<Exchange> exchange);
+
+  void set_keys(ApiKeys keys) { keys_ = std::move(keys); }
+  void set_ready() { state_ = State::kReady; }
+  void set_draining() { state_ = State::kDraining; }
+
+ private:
+  struct Route;
+  enum class State { kLoading, kReady, kDraining };
+  using LoggedPtr = std::shared_ptr<LoggedExchange>;
+
+  static const std::vector<Route>& routes();
+  void dispatch(HttpRequest request, const LoggedPtr& exchange);
+  LoggedPtr logged(const HttpRequest& request, std::shared_ptr<Exchange> exchange);
+  HttpHeaders cors_headers(const HttpRequest& request) const;
+  void refuse(const openai::ApiError& error, const Route* route, const LoggedPtr& exchange);
+
+  void health(const HttpRequest& request, const LoggedPtr& exchange);
+  void ready(const HttpRequest& request, const LoggedPtr& exchange);
+  void version(const HttpRequest& request, const LoggedPtr& exchange);
+  void metrics(const HttpRequest& request, const LoggedPtr& exchange);
+  void models(const HttpRequest& request, const LoggedPtr& exchange);
+  bool is_ready(const Route& route, const LoggedPtr& exchange);
+  void run_in_pool(const Route& route, const LoggedPtr& exchange, std::function<void()> task);
+  void generate(const Route& route, HttpRequest request, const LoggedPtr& exchange);
+  void submit(const GenerationApi& api,
+              std::variant<Prepared, openai::ApiError> prepared,
+              const LoggedPtr& exchange);
+  void compute(const Route& route, HttpRequest request, const LoggedPtr& exchange);
+
+  ServiceOptions options_;
+  const Models* models_;
+  Post post_;
+  LoggedExchange::Done log_;
+  ApiKeys keys_;
+  State state_ = State::kLoading;
+  std::int64_t started_;  // seconds since 1970
+  Metrics metrics_;
+  TaskPool pool_;  // last: its tasks use the rest
+};
+
+}  // namespace quire::server
