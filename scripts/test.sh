@@ -46,9 +46,10 @@ tier_core() {
 # What runs on more than one thread, with ThreadSanitizer. ONNX Runtime is not instrumented, so this
 # is our kernels' sharing of work and the engine over the fake model.
 tier_threads() {
-  scripts/build.sh tsan kernels_test engine_test
+  scripts/build.sh tsan kernels_test engine_test server_test
   build/tsan/tests/unit/kernels/kernels_test --gtest_brief=1 --gtest_filter='*Thread*:*Executor*:*Workspace*'
   build/tsan/tests/unit/engine/engine_test --gtest_brief=1
+  build/tsan/tests/unit/server/server_test --gtest_brief=1
 }
 
 # The one file without a dependency, in a root that holds only it and packages.
