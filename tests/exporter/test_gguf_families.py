@@ -165,7 +165,10 @@ def write_gguf(path: Path, architecture: str, model: PreTrainedModel, kind: str)
 
 @pytest.mark.parametrize(
     ("case", "kind"),
-    [*((case, "F32") for case in CASES), *(("qwen3", "Q8_0"), ("gemma3", "Q5_0"), ("phi3", "Q4_0"))],
+    [
+        *((case, "F32") for case in CASES),
+        *(("qwen3", "Q8_0"), ("gemma3", "Q5_0"), ("phi3", "Q4_0")),
+    ],
 )
 def test_a_file_computes_what_the_model_it_was_made_of_computes(
     case: str, kind: str, tmp_path: Path

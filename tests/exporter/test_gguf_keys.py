@@ -90,7 +90,9 @@ def test_keys_of_a_neutral_value_change_nothing(keys: dict[str, object]) -> None
 )
 def test_keys_that_change_the_arithmetic_are_refused(keys: dict[str, object]) -> None:
     """By name, with what to do."""
-    with pytest.raises(ExportError, match=rf"'llama\.{next(iter(keys))}' may change .*Hugging Face"):
+    with pytest.raises(
+        ExportError, match=rf"'llama\.{next(iter(keys))}' may change .*Hugging Face"
+    ):
         spec_of(keys)
 
 
@@ -105,9 +107,7 @@ def test_keys_that_change_the_arithmetic_are_refused(keys: dict[str, object]) ->
     ],
     ids=str,
 )
-def test_values_that_the_decoder_has_not_are_refused(
-    keys: dict[str, object], message: str
-) -> None:
+def test_values_that_the_decoder_has_not_are_refused(keys: dict[str, object], message: str) -> None:
     """A value, not a key, is the matter."""
     with pytest.raises(ExportError, match=message):
         spec_of(keys)
@@ -171,7 +171,8 @@ def test_neutral_tokenizer_keys_pass(key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("escape_whitespaces", False), ("remove_extra_whitespaces", True), ("odd", 1)]
+    ("key", "value"),
+    [("escape_whitespaces", False), ("remove_extra_whitespaces", True), ("odd", 1)],
 )
 def test_tokenizer_keys_that_change_ids_are_refused(key: str, value: object) -> None:
     """By name, with what to do."""

@@ -20,7 +20,9 @@ def parts(tmp_path: Path) -> list[Path]:
     """A model in three or more parts, by the gguf package's own writer."""
     folder = tmp_path / "parts"
     folder.mkdir()
-    make_tiny_gguf(folder / "tiny.gguf", "Q8_0", split_max_tensors=9, tokenizer=True, vocab_size=269)
+    make_tiny_gguf(
+        folder / "tiny.gguf", "Q8_0", split_max_tensors=9, tokenizer=True, vocab_size=269
+    )
     found = sorted(folder.glob("tiny-*.gguf"))
     assert len(found) >= 3
     return found
@@ -35,7 +37,9 @@ def test_any_part_names_the_whole_model(parts: list[Path], tmp_path: Path) -> No
     report = export_model(parts[1], tmp_path / "split", options)
     assert report.name == "tiny"
     ids = np.random.default_rng(1).integers(0, 256, 30).tolist()
-    one, many = (ReferenceGraph(tmp_path / n / "model.onnx").logits([ids])[0] for n in ("whole", "split"))
+    one, many = (
+        ReferenceGraph(tmp_path / n / "model.onnx").logits([ids])[0] for n in ("whole", "split")
+    )
     np.testing.assert_array_equal(one, many)
     for name in ("tokenizer.json", "generation_config.json"):
         assert (tmp_path / "whole" / name).read_text() == (tmp_path / "split" / name).read_text()
@@ -84,7 +88,9 @@ def test_a_part_under_another_name_says_what_it_is(parts: list[Path]) -> None:
         load_gguf(renamed, True, SILENT)
 
 
-@pytest.mark.parametrize("name", ["m-00000-of-00003.gguf", "m-00004-of-00003.gguf", "m-00001-of-09999.gguf"])
+@pytest.mark.parametrize(
+    "name", ["m-00000-of-00003.gguf", "m-00004-of-00003.gguf", "m-00001-of-09999.gguf"]
+)
 def test_names_that_cannot_be_are_refused(name: str, tmp_path: Path) -> None:
     """Before anything is opened."""
     (tmp_path / name).write_bytes(b"GGUF")

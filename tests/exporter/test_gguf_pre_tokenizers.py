@@ -106,7 +106,11 @@ def test_a_beginning_is_added_for_the_kinds_that_have_one(name: str, adds: bool)
         "tokenizer.ggml.merges": [],
         "tokenizer.ggml.bos_token_id": 2,
     }
-    for extra, expected in (({}, adds), ({"add_bos_token": False}, False), ({"add_bos_token": True}, True)):
+    for extra, expected in (
+        ({}, adds),
+        ({"add_bos_token": False}, False),
+        ({"add_bos_token": True}, True),
+    ):
         keys = {f"tokenizer.ggml.{key}": value for key, value in extra.items()}
         tokenizer = Tokenizer.from_str(json.dumps(tokenizer_json(meta | keys)))
         assert tokenizer.encode("ab").ids == ([2, 0, 1] if expected else [0, 1])
@@ -114,5 +118,7 @@ def test_a_beginning_is_added_for_the_kinds_that_have_one(name: str, adds: bool)
 
 def test_an_unknown_name_is_refused_with_what_to_do() -> None:
     """Guessing would give wrong ids silently."""
-    with pytest.raises(ExportError, match="'xyz' is not supported; export from the model's Hugging"):
+    with pytest.raises(
+        ExportError, match="'xyz' is not supported; export from the model's Hugging"
+    ):
         pre_tokenizer_of("xyz")

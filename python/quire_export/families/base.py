@@ -46,9 +46,7 @@ class GgufMapping:
     layer_tensors: Mapping[str, str]
     config: Callable[[dict[str, object], frozenset[str]], dict[str, object]]
     permuted: frozenset[str] = frozenset()
-    fused: Callable[[DecoderSpec], Mapping[str, tuple[tuple[str, ...], list[int]]]] = (
-        lambda _spec: {}
-    )
+    fused: Callable[[DecoderSpec], Mapping[str, tuple[tuple[str, ...], list[int]]]] = lambda _spec: {}
 
     def check(self, metadata: dict[str, object]) -> None:
         """Refuses, by name, every metadata key of a GGUF file that would be ignored."""
@@ -108,13 +106,13 @@ class Family:
                     continue
                 raise ExportError(
                     f"config.json: unknown key {key!r} may change what the model computes; "
-                    "remove it if it does not"
+                    "remove it if it does not, or choose another model of the family"
                 )
             if not _is_one_of(value, self.fixed_config[key]):
                 known = " or ".join(repr(choice) for choice in self.fixed_config[key])
                 raise ExportError(
                     f"config.json: {key} = {value!r} is not supported for {self.model_type} "
-                    f"(only {known}); this model cannot be exported, choose another of its family"
+                    f"(only {known}); choose another model of its family"
                 )
 
 

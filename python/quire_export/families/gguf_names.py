@@ -71,8 +71,8 @@ def shared_config(
     for key in ("attention.value_length", "rope.dimension_count"):
         if key not in free and integer(values, key, head_dim) != head_dim:
             raise ExportError(
-                f"GGUF: {prefix}{key} differs from the head size {head_dim}; this model is not "
-                "supported, choose another of its family"
+                f"GGUF: {prefix}{key} differs from the head size {head_dim}; choose another "
+                "model of its family"
             )
     tokens = meta.get("tokenizer.ggml.tokens")
     config: dict[str, object] = {

@@ -32,7 +32,8 @@ def _canonical(tensors: Matrices, spec: DecoderSpec) -> Matrices:
             if fused.ndim != 2 or fused.shape[0] != sum(rows):
                 raise ExportError(
                     f"tensor {prefix}{name}.weight has shape {list(fused.shape)}, expected "
-                    f"{sum(rows)} rows; files and configuration do not belong together"
+                    f"{sum(rows)} rows; files and configuration do not belong together; "
+                    "download both from the same place"
                 )
             for part, values in zip(parts, fused.split(rows), strict=True):
                 found[f"{prefix}{part}.weight"] = values

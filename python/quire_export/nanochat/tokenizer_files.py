@@ -86,11 +86,14 @@ def check_tokenizer(ranks: Ranks, vocab_size: int) -> None:
         )
     for token in (*_REQUIRED, *_MARKS.values()):
         if token not in ranks.specials:
-            raise ExportError(f"tokenizer.pkl has no {token}; it is not nanochat's")
+            raise ExportError(
+                f"tokenizer.pkl has no {token}, it is not nanochat's; use the tokenizer of the "
+                "same training run"
+            )
     if ranks.pattern != _PATTERN:
         raise ExportError(
             "tokenizer.pkl splits text by another pattern than nanochat's; "
-            "this tokenizer is not supported"
+            "use the tokenizer of the same training run"
         )
 
 

@@ -52,7 +52,7 @@ class _Unpickler(pickle.Unpickler):
             return _Encoding
         raise ExportError(
             f"tokenizer.pkl asks for {module}.{name}, which a tokenizer does not need: it would "
-            "run code; do not use this file"
+            "run code; get the file from the training run again"
         )
 
 
@@ -60,11 +60,14 @@ def read_ranks(path: Path) -> Ranks:
     """The vocabulary of a tokenizer.pkl, checked."""
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise ExportError(f"{path} is larger than {_MAX_BYTES} bytes; it is no tokenizer")
+            raise ExportError(
+                f"{path} is larger than {_MAX_BYTES} bytes, it is no tokenizer; use that of the "
+                "training run"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise ExportError(
-            f"cannot read {path}: {error.strerror}; the tokenizer of the training run belongs "
+            f"cannot read {path}: {error.strerror}; put the tokenizer of the training run "
             "beside its checkpoints"
         ) from error
     try:
@@ -91,7 +94,7 @@ def _check_opcodes(data: bytes) -> None:
         if opcode.name not in _PLAIN_OPCODES:
             raise ExportError(
                 f"tokenizer.pkl has the instruction {opcode.name}, which a tokenizer does not "
-                "need: it may run code; do not use this file"
+                "need: it may run code; get the file from the training run again"
             )
         if opcode.name in _PUTS and int(argument) > count:
             raise ExportError("tokenizer.pkl is damaged: a memo index is out of order; copy it")
@@ -107,7 +110,9 @@ def _checked(state: dict[object, object]) -> Ranks:
         or not all(isinstance(token, bytes) and token for token in ranks)
         or not all(isinstance(token, str) and token for token in specials)
     ):
-        raise ExportError("tokenizer.pkl lacks pat_str, mergeable_ranks or special_tokens")
+        raise ExportError(
+            "tokenizer.pkl lacks pat_str, mergeable_ranks or special_tokens; copy it again"
+        )
     ids = [*ranks.values(), *specials.values()]
     if len(ids) > _MAX_ID or not all(type(i) is int for i in ids):
         raise ExportError("tokenizer.pkl has ids that are no small numbers; copy it again")
