@@ -22,11 +22,11 @@ _NO_HAN = tuple(
     for part in _CASED
 )
 
-_LLAMA3 = rf"{_ENDINGS}|{_WORD}|\p{{N}}{{1,3}}|{_REST}"
-_QWEN2 = rf"{_ENDINGS}|{_WORD}|\p{{N}}|{_REST}"
+LLAMA3 = rf"{_ENDINGS}|{_WORD}|\p{{N}}{{1,3}}|{_REST}"
+QWEN2 = rf"{_ENDINGS}|{_WORD}|\p{{N}}|{_REST}"
 _SEED = rf"{_ENDINGS}|{_WORD}|\p{{N}}| ?[^\s\p{{L}}\p{{N}}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+"
 _TEKKEN = rf"{_CASED[0]}|{_CASED[1]}|\p{{N}}|{_REST_WITH_SLASH}"
-_GPT4O = rf"{_CASED[0]}{_ENDINGS}?|{_CASED[1]}{_ENDINGS}?|\p{{N}}{{1,3}}|{_REST_WITH_SLASH}"
+GPT4O = rf"{_CASED[0]}{_ENDINGS}?|{_CASED[1]}{_ENDINGS}?|\p{{N}}{{1,3}}|{_REST_WITH_SLASH}"
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 _MARKS = r"\p{P}\$\+<=>\^~\|"
 _QWEN35 = (
@@ -115,16 +115,16 @@ _NFC: dict[str, object] = {"type": "NFC"}
 _KINDS: tuple[tuple[str, PreTokenizer], ...] = (
     (
         "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
-        PreTokenizer(_cut(_LLAMA3), ignore_merges=True, adds_bos=True),
+        PreTokenizer(_cut(LLAMA3), ignore_merges=True, adds_bos=True),
     ),
-    ("smaug-bpe dbrx chatglm-bpe glm4", PreTokenizer(_cut(_LLAMA3))),
-    ("qwen2", PreTokenizer(_cut(_QWEN2), normalizer=_NFC)),
+    ("smaug-bpe dbrx chatglm-bpe glm4", PreTokenizer(_cut(LLAMA3))),
+    ("qwen2", PreTokenizer(_cut(QWEN2), normalizer=_NFC)),
     ("qwen35", PreTokenizer(_cut(_QWEN35), normalizer=_NFC)),
     (
         "deepseek-r1-qwen megrez stablelm2 hunyuan solar-open grok-2 kormo f2llmv2",
-        PreTokenizer(_cut(_QWEN2)),
+        PreTokenizer(_cut(QWEN2)),
     ),
-    ("ufakzeka", PreTokenizer(_cut(_QWEN2.removeprefix(_ENDINGS + "|")))),
+    ("ufakzeka", PreTokenizer(_cut(QWEN2.removeprefix(_ENDINGS + "|")))),
     (
         "smollm starcoder refact command-r codeshell exaone minerva-7b mellum2",
         PreTokenizer(_sequence({"type": "Digits", "individual_digits": True}, _byte_level(True))),
@@ -134,7 +134,7 @@ _KINDS: tuple[tuple[str, PreTokenizer], ...] = (
         PreTokenizer(_byte_level(True)),
     ),
     ("tekken", PreTokenizer(_cut(_TEKKEN), ignore_merges=True, adds_bos=True)),
-    ("gpt-4o llama4 kanana2 talkie minimax-m2", PreTokenizer(_cut(_GPT4O))),
+    ("gpt-4o llama4 kanana2 talkie minimax-m2", PreTokenizer(_cut(GPT4O))),
     ("youtu", PreTokenizer(_cut(_YOUTU_SCRIPTS, _YOUTU), ignore_merges=True)),
     ("deepseek-v3 hunyuan-dense joyai-llm hy_v4", PreTokenizer(_cut(*_DEEPSEEK3))),
     ("deepseek-coder", PreTokenizer(_cut(*_DEEPSEEK_CODER))),

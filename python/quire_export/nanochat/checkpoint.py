@@ -67,7 +67,9 @@ def find_model(folder: Path, source: str, tag: str | None, step: int | None) -> 
         raise ExportError(f"{chosen} holds no model_<step>.pt; copy the checkpoint again")
     if step is not None and step not in steps:
         raise ExportError(
-            f"{chosen} has no step {step}; choose one of " + ", ".join(map(str, steps))
+            f"{chosen} has no step {step}; it has "
+            + ", ".join(map(str, steps))
+            + "; choose one of them"
         )
     return chosen, steps[-1] if step is None else step
 

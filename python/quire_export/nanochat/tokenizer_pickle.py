@@ -3,10 +3,10 @@
 import io
 import pickle
 import pickletools
-from dataclasses import dataclass
 from pathlib import Path
 
 from quire_export.errors import ExportError
+from quire_export.ranks import Ranks
 
 _MAX_BYTES = 64 << 20
 _MAX_ID = 1 << 21
@@ -18,20 +18,6 @@ _PLAIN_OPCODES = frozenset(
     "TUPLE3 TUPLE SETITEM SETITEMS STACK_GLOBAL GLOBAL NEWOBJ BUILD POP POP_MARK".split()
 )
 _PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """A tiktoken vocabulary: `ranks` of byte strings, 0 to n-1, and `specials` after them."""
-
-    pattern: str
-    ranks: dict[bytes, int]
-    specials: dict[str, int]
-
-    @property
-    def size(self) -> int:
-        """Number of ids."""
-        return len(self.ranks) + len(self.specials)
 
 
 class _Encoding:
