@@ -141,7 +141,7 @@ class GgufFile:
         except ValueError:
             raise ExportError(
                 f"{self.path.name}: tensor {name!r} has the unknown type {type_id}; "
-                "a newer exporter may know it"
+                "use another quantization, or a newer exporter"
             ) from None
         block, block_bytes = GGML_QUANT_SIZES[kind]
         size = math.prod(dims) // block * block_bytes

@@ -1,20 +1,21 @@
 """Reads a GGUF file: blocks that a package can hold as they are, every other type dequantized."""
 
-import contextlib
-import io
+import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedModel
 
 from quire_export.errors import ExportError
 from quire_export.families import GgufMapping, family_of_gguf
-from quire_export.gguf_file import GgufFile
+from quire_export.families.gguf_names import LONG_FACTORS, SHORT_FACTORS
+from quire_export.gguf_parts import GgufParts
+from quire_export.gguf_reference import gguf_reference
 from quire_export.gguf_tokenizer import eos_sources, special_ids, write_tokenizer
 from quire_export.operators import Tensors
 from quire_export.progress import Progress
-from quire_export.source import Source, check_tensors, check_values, sha256_of
+from quire_export.source import Source, check_tensors, check_values
 from quire_export.spec import DecoderSpec
 from quire_export.weights import StoredMatrix
 
@@ -34,48 +35,57 @@ def load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
 
 
 def _load_gguf(path: Path, keep: bool, progress: Progress) -> Source:
-    file = GgufFile(path)
+    file = GgufParts(path)
     family, mapping = family_of_gguf(file.metadata.get("general.architecture"))
     mapping.check(file.metadata)
     config = mapping.config(file.metadata, frozenset(file.tensors))
+    apart = {_ROPE_FACTORS, *_add_long_factors(config, file)}
     spec = _with_rope_factors(family.build_spec(config), file)
-    names = _canonical_names(mapping, spec, file)
-    check_tensors(
-        spec,
-        {
-            names.get(name, name): tensor.shape
-            for name, tensor in file.tensors.items()
-            if name != _ROPE_FACTORS
-        },
-    )
+    pieces = _pieces(mapping, spec, file)
+    check_tensors(spec, _shapes(pieces, file), apart)
     tensors: Tensors = {}
-    for name, canonical in progress.each(names.items(), "reading tensors", len(names)):
+    for name, parts in progress.each(pieces.items(), "reading tensors", len(pieces)):
         order = _row_order(mapping, spec, name)
-        tensors[canonical] = _load(file, name, keep, order)
+        for canonical, rows in parts.items():
+            chosen = order if rows is None else torch.arange(rows.start, rows.stop)
+            tensors[canonical] = _load(file, name, keep, chosen)
     info = {
         "kind": "gguf",
         "file": path.name,
-        "sha256": sha256_of(path),
+        "sha256": file.sha256(),
         "license": file.metadata.get("general.license"),
     }
     return Source(
-        name=_QUANT_SUFFIX.sub("", path.stem),
+        name=_QUANT_SUFFIX.sub("", file.name),
         spec=spec,
         tensors=tensors,
-        reference=lambda used: _reference(path, config, used),
+        reference=lambda used: gguf_reference(file.paths, mapping.architecture, config, used),
         write_tokenizer=lambda folder: write_tokenizer(file.metadata, spec, folder),
         info=info,
         special_ids=special_ids(file.metadata, spec),
         eos_sources=eos_sources(file.metadata),
-        exact=not keep or all(file.keeps_exactly(n) for n in names if file.keeps(n)),
+        exact=not keep or all(file.keeps_exactly(n) for n in pieces if file.keeps(n)),
         restore=lambda matrices: family.restore(matrices, spec),
     )
 
 
-def _with_rope_factors(spec: DecoderSpec, file: GgufFile) -> DecoderSpec:
-    """Llama 3 files carry their frequency scaling as a tensor of divisors."""
-    from dataclasses import replace
+def _add_long_factors(config: dict[str, object], file: GgufParts) -> tuple[str, ...]:
+    """Puts the two sets of rotary divisors that a file has as tensors where config.json has them.
 
+    Returns the names of those tensors.
+    """
+    scaling = config.get("rope_scaling")
+    if not isinstance(scaling, dict) or scaling.get("rope_type") != "longrope":
+        return ()
+    for key, name in (("short_factor", SHORT_FACTORS), ("long_factor", LONG_FACTORS)):
+        if name not in file.tensors:
+            raise ExportError(f"tensor {name} is missing; download the file again")
+        scaling[key] = check_values(name, file.values(name)).flatten().tolist()
+    return SHORT_FACTORS, LONG_FACTORS
+
+
+def _with_rope_factors(spec: DecoderSpec, file: GgufParts) -> DecoderSpec:
+    """Llama 3 files carry their frequency scaling as a tensor of divisors."""
     if _ROPE_FACTORS not in file.tensors:
         return spec
     factors = file.values(_ROPE_FACTORS)
@@ -89,14 +99,46 @@ def _with_rope_factors(spec: DecoderSpec, file: GgufFile) -> DecoderSpec:
     return replace(spec, ropes=(rope, *spec.ropes[1:]))
 
 
-def _canonical_names(mapping: GgufMapping, spec: DecoderSpec, file: GgufFile) -> dict[str, str]:
-    """GGUF name to canonical name, for the tensors of the file the decoder knows."""
-    names = dict(mapping.tensors)
+# The canonical tensors that one of the file makes, each with its rows; None: as it is.
+_Pieces = dict[str, dict[str, slice | None]]
+
+
+def _pieces(mapping: GgufMapping, spec: DecoderSpec, file: GgufParts) -> _Pieces:
+    """What the decoder knows of the file's tensors, by their GGUF names."""
+    known: _Pieces = {name: {canonical: None} for name, canonical in mapping.tensors.items()}
     for layer in range(spec.num_layers):
-        for ours, theirs in mapping.layer_tensors.items():
-            for suffix in ("weight", "bias"):
-                names[f"blk.{layer}.{ours}.{suffix}"] = f"model.layers.{layer}.{theirs}.{suffix}"
-    return {name: canonical for name, canonical in names.items() if name in file.tensors}
+        prefix = f"model.layers.{layer}."
+        for suffix in ("weight", "bias"):
+            for ours, theirs in mapping.layer_tensors.items():
+                known[f"blk.{layer}.{ours}.{suffix}"] = {f"{prefix}{theirs}.{suffix}": None}
+            for ours, (parts, rows) in mapping.fused(spec).items():
+                ends = list(itertools.accumulate(rows))
+                known[f"blk.{layer}.{ours}.{suffix}"] = {
+                    f"{prefix}{part}.{suffix}": slice(end - count, end)
+                    for part, count, end in zip(parts, rows, ends, strict=True)
+                }
+    return {name: parts for name, parts in known.items() if name in file.tensors}
+
+
+def _shapes(pieces: _Pieces, file: GgufParts) -> dict[str, tuple[int, ...]]:
+    """The shape of everything the file has, by canonical name where there is one."""
+    shapes = {}
+    for name, tensor in file.tensors.items():
+        for canonical, rows in pieces.get(name, {name: None}).items():
+            shapes[canonical] = tensor.shape
+            if rows is not None:
+                _check_rows(name, tensor.shape, pieces[name])
+                shapes[canonical] = (rows.stop - rows.start, *tensor.shape[1:])
+    return shapes
+
+
+def _check_rows(name: str, shape: tuple[int, ...], parts: dict[str, slice | None]) -> None:
+    expected = max(rows.stop for rows in parts.values() if rows is not None)
+    if shape[0] != expected:
+        raise ExportError(
+            f"tensor {name} has shape {list(shape)}, expected {expected} rows; download the file "
+            "again"
+        )
 
 
 def _row_order(mapping: GgufMapping, spec: DecoderSpec, name: str) -> torch.Tensor | None:
@@ -113,36 +155,10 @@ def _row_order(mapping: GgufMapping, spec: DecoderSpec, name: str) -> torch.Tens
 
 
 def _load(
-    file: GgufFile, name: str, keep: bool, order: torch.Tensor | None
+    file: GgufParts, name: str, keep: bool, order: torch.Tensor | None
 ) -> StoredMatrix | torch.Tensor:
     if keep and file.keeps(name):
         stored = file.stored(name)
         return stored if order is None else stored.take_rows(order)
     values = check_values(name, file.values(name))
     return values if order is None else values[order]
-
-
-def _reference(path: Path, config: dict[str, object], spec: DecoderSpec) -> PreTrainedModel:
-    """The same file through transformers' own GGUF loader and model."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
-
-    settings = {key: value for key, value in config.items() if key != "model_type"}
-    made = AutoConfig.for_model(config["model_type"], **settings)
-    model = AutoModelForCausalLM.from_config(made, dtype=torch.float32).eval()
-    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
-        loaded = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=model)
-    state = loaded["tensors"]
-    if _ROPE_FACTORS in state:
-        del state[_ROPE_FACTORS]
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if unexpected or set(missing) - {"lm_head.weight"}:
-        raise ExportError(
-            f"transformers reads {path.name} differently: missing "
-            f"{sorted(missing)[:3]}, unexpected {sorted(unexpected)[:3]}"
-        )
-    model.tie_weights()
-    if spec.ropes[0].factors is not None:
-        # transformers' GGUF loader leaves this tensor out.
-        model.model.rotary_emb.inv_freq /= spec.ropes[0].factors
-    return model

@@ -5,55 +5,10 @@ from pathlib import Path
 
 from quire_export.ends import END_TEXTS
 from quire_export.errors import ExportError
+from quire_export.gguf_pre import PreTokenizer, pre_tokenizer_of
 from quire_export.gguf_spm import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, model_parts, pieces_of
 from quire_export.spec import DecoderSpec
 
-_LLAMA3_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-
-
-def _byte_level(use_regex: bool) -> dict[str, object]:
-    return {
-        "type": "ByteLevel",
-        "add_prefix_space": False,
-        "trim_offsets": True,
-        "use_regex": use_regex,
-    }
-
-
-def _split(pattern: str) -> dict[str, object]:
-    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-
-
-def _sequence(*parts: dict[str, object]) -> dict[str, object]:
-    return {"type": "Sequence", "pretokenizers": list(parts)}
-
-
-# tokenizer.ggml.pre: how text is cut before merging, and whether whole words skip the merges.
-_PRE_TOKENIZERS: dict[str, tuple[dict[str, object], bool]] = {
-    "smollm": (_sequence({"type": "Digits", "individual_digits": True}, _byte_level(True)), False),
-    "gpt-2": (_byte_level(True), False),
-    "llama-bpe": (_sequence(_split(_LLAMA3_SPLIT), _byte_level(False)), True),
-    "qwen2": (
-        _sequence(_split(_LLAMA3_SPLIT.replace(r"\p{N}{1,3}", r"\p{N}")), _byte_level(False)),
-        False,
-    ),
-    # llama.cpp's own default cuts four times, each time inside the pieces of the cut before.
-    "default": (
-        _sequence(
-            _split(r"[\p{P}\$\+<=>\^~\|]+"),
-            _split(_GPT2_SPLIT.removesuffix(r"|\s+")),
-            _split(r"\p{N}+"),
-            _split("[0-9][0-9][0-9]"),
-            _byte_level(False),
-        ),
-        False,
-    ),
-}
-_NORMALIZERS = {"qwen2": {"type": "NFC"}}
 _END_KEYS = ("eos", "eot", "eom")
 _KNOWN_KEYS = frozenset(
     {
@@ -87,11 +42,27 @@ _KNOWN_KEYS = frozenset(
 )
 
 
+# Keys that switch nothing on with these values.
+_NEUTRAL: dict[str, tuple[object, ...]] = {
+    "escape_whitespaces": (True,),
+    "normalizer.lowercase": (False,),
+    "precompiled_charsmap": ([],),
+    "remove_extra_whitespaces": (False,),
+}
+
+
 def _check(meta: dict[str, object]) -> None:
-    for key in meta:
-        if key.startswith("tokenizer.ggml.") and key.split(".", 2)[2] not in _KNOWN_KEYS:
+    prefix = "tokenizer.ggml."
+    for key, value in meta.items():
+        name = key.removeprefix(prefix)
+        # A key that names a token's id says nothing about how text is cut.
+        if name == key or name in _KNOWN_KEYS or name.endswith("_token_id"):
+            continue
+        if value not in _NEUTRAL.get(name, ()):
             raise ExportError(
-                f"GGUF: unknown key {key!r} may change the tokenizer; this model is not supported"
+                f"GGUF: unknown key {key!r} may change the tokenizer; export from the model's "
+                "Hugging Face folder, or remove the key (gguf-new-metadata --remove-metadata) if "
+                "it does not"
             )
     model = meta.get("tokenizer.ggml.model")
     if model not in ("gpt2", "llama"):
@@ -99,14 +70,12 @@ def _check(meta: dict[str, object]) -> None:
             f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2' and 'llama'); "
             "export from the model's Hugging Face folder"
         )
-    if model == "llama":  # sentencepiece's: it cuts nothing before it merges
-        return
-    pre = meta.get("tokenizer.ggml.pre", "default")
-    if not isinstance(pre, str) or pre not in _PRE_TOKENIZERS:
-        raise ExportError(
-            f"GGUF: tokenizer.ggml.pre {pre!r} is not supported; known: "
-            + ", ".join(_PRE_TOKENIZERS)
-        )
+    if model == "gpt2":  # sentencepiece's cuts nothing before it merges
+        _pre_tokenizer(meta)
+
+
+def _pre_tokenizer(meta: dict[str, object]) -> PreTokenizer:
+    return pre_tokenizer_of(meta.get("tokenizer.ggml.pre") or "default")
 
 
 def _strings(meta: dict[str, object], key: str) -> list[str]:
@@ -193,14 +162,13 @@ def _byte_level_parts(
     meta: dict[str, object], tokens: list[str]
 ) -> dict[str, dict[str, object] | None]:
     """normalizer, pre_tokenizer, decoder and model of a byte-level BPE."""
-    pre = meta.get("tokenizer.ggml.pre", "default")
-    pre_tokenizer, ignore_merges = _PRE_TOKENIZERS[pre]
+    pre = _pre_tokenizer(meta)
     pairs = [merge.split(" ") for merge in _strings(meta, "merges")]
     if any(len(pair) != 2 for pair in pairs):
         raise ExportError("GGUF: a merge is not two tokens; download the file again")
     return {
-        "normalizer": _NORMALIZERS.get(pre),
-        "pre_tokenizer": pre_tokenizer,
+        "normalizer": pre.normalizer,
+        "pre_tokenizer": pre.part,
         "decoder": {
             "type": "ByteLevel",
             "add_prefix_space": True,
@@ -215,7 +183,7 @@ def _byte_level_parts(
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            "ignore_merges": ignore_merges,
+            "ignore_merges": pre.ignore_merges,
             "vocab": {token: i for i, token in enumerate(tokens)},
             "merges": pairs,
         },
@@ -223,10 +191,9 @@ def _byte_level_parts(
 
 
 def _adds_bos(meta: dict[str, object]) -> bool:
-    # llama.cpp adds it for llama-bpe and sentencepiece unless the file says otherwise.
-    default = (
-        meta.get("tokenizer.ggml.pre") == "llama-bpe" or meta.get("tokenizer.ggml.model") == "llama"
-    )
+    # llama.cpp adds it for some kinds and for sentencepiece unless the file says otherwise.
+    is_pieces = meta.get("tokenizer.ggml.model") == "llama"
+    default = is_pieces or _pre_tokenizer(meta).adds_bos
     return bool(meta.get("tokenizer.ggml.add_bos_token", default))
 
 

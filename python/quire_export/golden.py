@@ -72,7 +72,7 @@ class PackageTokenizer:
         if largest >= vocab_size:
             raise ExportError(
                 f"the tokenizer knows id {largest}, but the model has only {vocab_size} logits; "
-                "tokenizer and model do not belong together: take both from the same place"
+                "tokenizer and model do not belong together; take both from the same place"
             )
 
     def id_of(self, token: str) -> int | None:
@@ -100,8 +100,8 @@ class PackageTokenizer:
         if ids != theirs:
             raise ExportError(
                 f"AutoTokenizer makes {theirs[:8]} of {text[:40]!r}, tokenizer.json {ids[:8]}: "
-                "tokenizer_config.json asks for what a package cannot hold; nothing was written, "
-                "please report it",
+                "tokenizer_config.json asks for what a package cannot hold; nothing was written; "
+                "please report it, with the model's name",
                 EXIT_OTHER,
             )
         return ids

@@ -21,6 +21,7 @@ from quire_export.source import (
 from quire_export.spec import DecoderSpec
 from quire_export.tokenizer_files import copy_tokenizer
 
+
 def load_folder(folder: Path, progress: Progress) -> Source:
     """The model of a Hugging Face folder, weights as float32 or as stored."""
     config = read_json(folder / "config.json", 8 << 20)
@@ -71,7 +72,8 @@ def _weight_files(folder: Path) -> list[Path]:
             names = sorted({str(shard) for shard in shards.values()})
             if any(Path(shard).name != shard for shard in names):
                 raise ExportError(
-                    f"{index.name} names a file outside its folder; do not trust this model"
+                    f"{index.name} names a file outside its folder, do not trust it; download the "
+                    "model from its owner"
                 )
             return [folder / shard for shard in names]
     raise ExportError(
@@ -198,9 +200,7 @@ def _reference(folder: Path, spec: DecoderSpec) -> PreTrainedModel:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if any(rope.long_factors is not None for rope in spec.ropes):
             config.rope_parameters["short_factor"] = spec.ropes[0].factors.tolist()
             config.rope_parameters["long_factor"] = spec.ropes[0].factors.tolist()
@@ -214,4 +214,8 @@ def _reference(folder: Path, spec: DecoderSpec) -> PreTrainedModel:
         ).eval()
     except Exception as error:  # third-party loaders raise anything
         cause = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ExportError(f"transformers cannot load {folder}: {cause}", EXIT_OTHER) from error
+        raise ExportError(
+            f"transformers cannot load {folder}: {cause}; check config.json and the files beside "
+            "it, or download the model again",
+            EXIT_OTHER,
+        ) from error

@@ -35,7 +35,7 @@ def staged_folder(
         destination.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(destination.parent).free
         if free < needed:
-            raise ExportError(_too_small(destination, needed) + f" {free} are free", EXIT_OTHER)
+            raise _too_small(destination, needed, f"{free} are free")
         staged = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
         staged.chmod(0o755)
         yield staged
@@ -46,9 +46,7 @@ def staged_folder(
         staged = None
     except OSError as error:
         if error.errno in _NO_SPACE:
-            raise ExportError(
-                _too_small(destination, needed) + " nothing was left behind", EXIT_OTHER
-            ) from error
+            raise _too_small(destination, needed, "nothing was left behind") from error
         raise ExportError(
             f"cannot write {destination}: {error.strerror or error}; "
             "choose a folder you can write to",
@@ -59,10 +57,11 @@ def staged_folder(
             shutil.rmtree(staged, ignore_errors=True)
 
 
-def _too_small(destination: Path, needed: int) -> str:
-    return (
-        f"no space for {destination}: about {needed} bytes are needed; "
-        "free some or choose another disk:"
+def _too_small(destination: Path, needed: int, more: str) -> ExportError:
+    return ExportError(
+        f"no space for {destination}: about {needed} bytes are needed, {more}; "
+        "free some or choose another disk",
+        EXIT_OTHER,
     )
 
 

@@ -75,7 +75,8 @@ def read_json(path: Path, limit: int = _MAX_JSON_BYTES) -> dict[str, object]:
         size = path.stat().st_size
         if size > limit:
             raise ExportError(
-                f"{path.name} has {size} bytes, more than {limit}; it is no file of this kind"
+                f"{path.name} has {size} bytes, more than {limit}; check that it is the "
+                "file it is named for"
             )
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -100,17 +101,20 @@ def check_tensors(
     expected = spec.tensor_shapes()
     for name, shape in expected.items():
         if name not in shapes:
-            raise ExportError(f"tensor {name} is missing; the model's files are incomplete")
+            raise ExportError(
+                f"tensor {name} is missing, the model's files are incomplete; download them again"
+            )
         if tuple(shapes[name]) != shape:
             raise ExportError(
                 f"tensor {name} has shape {list(shapes[name])}, expected "
-                f"{list(shape)}; files and configuration do not belong together"
+                f"{list(shape)}; files and configuration do not belong together; "
+                "download both from the same place"
             )
     allowed = set(harmless)
     for name in shapes:
         if name not in expected and name not in allowed:
             raise ExportError(
-                f"tensor {name} is unknown and would be ignored; this model is not supported"
+                f"tensor {name} is unknown and would be ignored; choose another model of its family"
             )
 
 

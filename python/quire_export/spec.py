@@ -93,26 +93,26 @@ class DecoderSpec:
             if not 1 <= value <= limit:
                 raise ExportError(
                     f"config: {name} is {value}, which is not between 1 and {limit}; "
-                    "the model's configuration is damaged"
+                    "check the model's config.json, or download it again"
                 )
         if self.num_heads % self.num_kv_heads:
             raise ExportError(
                 f"config: {self.num_heads} heads cannot share {self.num_kv_heads} "
-                "key-value heads evenly; the model's configuration is damaged"
+                "key-value heads evenly; check the model's config.json, or download it again"
             )
         for rope in self.ropes:
             if rope.dim % 2 or not 2 <= rope.dim <= self.head_dim:
                 raise ExportError(
                     f"config: head_dim {self.head_dim} is odd, which rotary embedding "
-                    "cannot split; this model is not supported"
+                    "cannot split; choose another model of its family"
                     if rope.dim == self.head_dim
                     else f"config: {rope.dim} rotary dimensions of a head of {self.head_dim} are "
-                    "odd, none or too many; the model's configuration is damaged"
+                    "odd, none or too many; check the model's config.json, or download it again"
                 )
         if self.layers and len(self.layers) != self.num_layers:
             raise ExportError(
                 f"config: {len(self.layers)} layers are described, but there are "
-                f"{self.num_layers}; the model's configuration is damaged"
+                f"{self.num_layers}; check the model's config.json, or download it again"
             )
 
     @property

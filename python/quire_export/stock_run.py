@@ -33,7 +33,11 @@ class StockGraph:
             )
         except Exception as error:  # the runtime raises its own kinds
             cause = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ExportError(f"onnxruntime refuses the graph: {cause}", EXIT_OTHER) from error
+            raise ExportError(
+                f"onnxruntime refuses the graph: {cause}; install the version of requirements.txt, "
+                "or report it",
+                EXIT_OTHER,
+            ) from error
         self._inputs = {node.name: node.shape for node in self._session.get_inputs()}
 
     def logits(self, sequences: list[list[int]], split: bool = True) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from quire_export.errors import ExportError
+from quire_export.rank_files import rank_file, write_rank_tokenizer
 from quire_export.source import Encode, read_json
 
 _COPIED = (
@@ -25,6 +26,7 @@ _COPIED = (
 )
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
 
+
 def copy_tokenizer(folder: Path, target: Path) -> Encode | None:
     """Writes the files into `target`; returns how the source's own tokenizer cuts a text.
 
@@ -36,6 +38,10 @@ def copy_tokenizer(folder: Path, target: Path) -> Encode | None:
                 read_json(folder / name)  # bounded, and JSON at all
             shutil.copyfile(folder / name, target / name)
     _write_inline_template(target)
+    ranks = rank_file(folder)
+    if ranks is not None:
+        write_rank_tokenizer(ranks, target)
+        return None
     if not any((folder / name).is_file() for name in _VOCABULARIES):
         return None
     if (target / "tokenizer.json").is_file():

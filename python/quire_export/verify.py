@@ -41,7 +41,11 @@ def difference(
     deltas, same, distances = [], [], []
     for mine, other in zip(ours, theirs, strict=True):
         if not np.isfinite(mine).all():
-            raise ExportError("the exported graph gives values that are not finite", EXIT_OTHER)
+            raise ExportError(
+                "the exported graph gives values that are not finite; use --dtype fp32, or check "
+                "the source",
+                EXIT_OTHER,
+            )
         delta = np.abs(mine - other)
         if top is not None:
             delta = np.take_along_axis(delta, np.argsort(-other, axis=-1)[:, :top], axis=-1)
@@ -90,17 +94,15 @@ def check_graph(graph: Written, answers: list[Prompt]) -> Difference:
     limit = float_limit(answers)
     if found.max_abs > limit or found.worst_gap > max(MIN_GAP, 2 * limit):
         raise ExportError(
-            f"the exported {graph.path.name} differs from the source model: logits by {found.max_abs:.3g} "
-            f"(allowed {limit:.3g}), best ids at a gap of {found.worst_gap:.3g}; "
-            "nothing was written, please report it",
+            f"the exported {graph.path.name} differs from the source model: logits by "
+            f"{found.max_abs:.3g} (allowed {limit:.3g}), best ids at a gap of {found.worst_gap:.3g}; "
+            "nothing was written; please report it, with the model's name",
             EXIT_OTHER,
         )
     return found
 
 
-def measure_tolerance(
-    graph: Written, answers: list[Prompt], quantized: bool
-) -> dict[str, float]:
+def measure_tolerance(graph: Written, answers: list[Prompt], quantized: bool) -> dict[str, float]:
     """golden.json's `tolerance`: the margin rule, or what quantized activations cost this model."""
     limit = float_limit(answers)
     if not quantized:

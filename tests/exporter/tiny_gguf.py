@@ -100,11 +100,13 @@ def make_tiny_gguf(
     extra: dict[str, object] | None = None,
     tensors: dict[str, np.ndarray] | None = None,
     kinds: dict[str, str] | None = None,
+    split_max_tensors: int = 0,
     **overrides: object,
 ) -> LlamaConfig:
     """Writes a tiny random Llama; matrices of type `kind`, or by GGUF name what `kinds` says.
 
-    `extra` are further uint32 keys, `tensors` further float32 tensors. Returns the configuration.
+    `extra` are further uint32 keys, `tensors` further float32 tensors; `split_max_tensors` makes
+    parts of so many. Returns the configuration.
     """
     sizes = {
         "hidden_size": 96,
@@ -115,7 +117,7 @@ def make_tiny_gguf(
     } | overrides
     model = random_llama(**sizes)
     config, rng = model.config, np.random.default_rng(5)
-    writer = GGUFWriter(str(path), "llama")
+    writer = GGUFWriter(str(path), "llama", split_max_tensors=split_max_tensors)
     add_metadata(writer, config, tokenizer)
     for key, value in (extra or {}).items():
         writer.add_uint32(key, value)

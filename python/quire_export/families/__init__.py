@@ -36,7 +36,10 @@ def family_of_config(config: dict[str, object]) -> Family:
             return family
     asked = ", ".join(names) or f"model_type {config.get('model_type')!r}"
     known = ", ".join(name for family in FAMILIES for name in family.architectures)
-    raise ExportError(f"architecture {asked} is not supported; known: {known}")
+    raise ExportError(
+        f"architecture {asked} is not supported; choose a model whose architecture is known: "
+        + known
+    )
 
 
 def family_of_gguf(architecture: object) -> tuple[Family, GgufMapping]:
@@ -46,6 +49,7 @@ def family_of_gguf(architecture: object) -> tuple[Family, GgufMapping]:
         if mapping.architecture == architecture:
             return family, mapping
     raise ExportError(
-        f"GGUF architecture {architecture!r} is not supported; known: "
+        f"GGUF architecture {architecture!r} is not supported; export from the model's Hugging "
+        "Face folder, or choose a model whose architecture is known: "
         + ", ".join(mapping.architecture for _, mapping in known)
     )

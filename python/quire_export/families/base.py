@@ -7,12 +7,25 @@ from dataclasses import dataclass
 import torch
 
 from quire_export.errors import ExportError
-from quire_export.families.harmless import HARMLESS_CONFIG_KEYS, NEUTRAL_CONFIG_VALUES
+from quire_export.families.harmless import (
+    HARMLESS_CONFIG_KEYS,
+    NEUTRAL_CONFIG_VALUES,
+    NEUTRAL_GGUF_VALUES,
+)
 from quire_export.spec import DecoderSpec
 
 # Metadata of any GGUF file that says nothing about what the model computes.
-HARMLESS_GGUF_PREFIXES = ("general.", "tokenizer.", "quantize.imatrix.")
+HARMLESS_GGUF_PREFIXES = (
+    "general.",
+    "imatrix.",
+    "mradermacher.",
+    "quantize.",
+    "split.",
+    "tokenizer.",
+    "unsloth.",
+)
 
+_WINDOW = "attention.sliding_window"
 
 Matrices = dict[str, torch.Tensor]
 
@@ -24,6 +37,7 @@ class GgufMapping:
     `tensors` and `layer_tensors` map GGUF names (whole, or within "blk.N.") to canonical ones
     (whole, or within "model.layers.N."). `permuted` names the matrices whose rows llama.cpp's
     converter interleaves. `config` makes the config.json that metadata and tensor names stand for.
+    `fused` names matrices that hold several, one below the other: their canonical names, with rows.
     """
 
     architecture: str
@@ -32,22 +46,29 @@ class GgufMapping:
     layer_tensors: Mapping[str, str]
     config: Callable[[dict[str, object], frozenset[str]], dict[str, object]]
     permuted: frozenset[str] = frozenset()
+    fused: Callable[[DecoderSpec], Mapping[str, tuple[tuple[str, ...], list[int]]]] = lambda _spec: {}
 
     def check(self, metadata: dict[str, object]) -> None:
         """Refuses, by name, every metadata key of a GGUF file that would be ignored."""
         prefix = self.architecture + "."
-        if metadata.get("split.count", 1) not in (0, 1):
+        for key, value in metadata.items():
+            name = key.removeprefix(prefix)
+            if key.startswith(HARMLESS_GGUF_PREFIXES) or name in self.used:
+                continue
+            if name != key and _is_one_of(value, NEUTRAL_GGUF_VALUES.get(name, ())):
+                continue
+            if name == _WINDOW and _covers(value, metadata.get(prefix + "context_length")):
+                continue
             raise ExportError(
-                "this GGUF file is one part of several; merge them with "
-                "llama-gguf-split --merge first"
+                f"GGUF: unknown key {key!r} may change what the model computes; remove it if "
+                "it does not (gguf-new-metadata --remove-metadata), or export from the "
+                "model's Hugging Face folder"
             )
-        for key in metadata:
-            known = key.startswith(HARMLESS_GGUF_PREFIXES) or key.startswith("split.")
-            if not known and key.removeprefix(prefix) not in self.used:
-                raise ExportError(
-                    f"GGUF: unknown key {key!r} may change what the model computes; "
-                    "this model is not supported"
-                )
+
+
+def _covers(window: object, context: object) -> bool:
+    """Whether a window of attention is as long as anything a model may read."""
+    return isinstance(window, int) and isinstance(context, int) and window >= context > 0
 
 
 def _same(tensors: Matrices, _spec: DecoderSpec) -> Matrices:
@@ -85,13 +106,13 @@ class Family:
                     continue
                 raise ExportError(
                     f"config.json: unknown key {key!r} may change what the model computes; "
-                    "remove it if it does not"
+                    "remove it if it does not, or choose another model of the family"
                 )
             if not _is_one_of(value, self.fixed_config[key]):
                 known = " or ".join(repr(choice) for choice in self.fixed_config[key])
                 raise ExportError(
                     f"config.json: {key} = {value!r} is not supported for {self.model_type} "
-                    f"(only {known}); this model cannot be exported, choose another of its family"
+                    f"(only {known}); choose another model of its family"
                 )
 
 

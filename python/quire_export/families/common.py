@@ -49,7 +49,8 @@ def activation_of(config: Mapping[str, object], key: str, default: str) -> str:
     name = config.get(key) or default
     if not isinstance(name, str) or name not in _ACTIVATIONS:
         raise ExportError(
-            f"config.json: {key} = {name!r} is not supported; known: " + ", ".join(_ACTIVATIONS)
+            f"config.json: {key} = {name!r} is not supported; choose a model with one of "
+            + ", ".join(_ACTIVATIONS)
         )
     return _ACTIVATIONS[name]
 
@@ -118,7 +119,8 @@ def layer_kinds(config: Mapping[str, object], default: list[str]) -> list[str]:
     for kind in kinds:
         if kind not in (FULL, SLIDING):
             raise ExportError(
-                f"config: layer type {kind!r} is not supported; known: {FULL}, {SLIDING}"
+                f"config: layer type {kind!r} is not supported; choose a model that has only "
+                f"{FULL} and {SLIDING}"
             )
     return kinds
 
@@ -126,7 +128,10 @@ def layer_kinds(config: Mapping[str, object], default: list[str]) -> list[str]:
 def windowed_layers(kinds: list[str], window: int) -> tuple[LayerSpec, ...]:
     """One LayerSpec for each of layer_kinds(); empty when none has a window."""
     if SLIDING in kinds and window < 0:
-        raise ExportError("config: layer_types has sliding layers without sliding_window")
+        raise ExportError(
+            "config: layer_types has sliding layers without sliding_window; check the file, or "
+            "download it again"
+        )
     if SLIDING not in kinds:
         return ()
     return tuple(LayerSpec(window if kind == SLIDING else -1) for kind in kinds)

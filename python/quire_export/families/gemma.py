@@ -123,6 +123,14 @@ def _two_ropes(config: dict[str, object]) -> tuple[object, ...]:
     )
 
 
+def _gemma_gguf(meta: dict[str, object], tensors: frozenset[str]) -> dict[str, object]:
+    return gguf_names.shared_config(meta, "gemma", tensors) | {
+        "architectures": ["GemmaForCausalLM"],
+        "model_type": "gemma",
+        "hidden_activation": "gelu_pytorch_tanh",
+    }
+
+
 def _gemma2_gguf(meta: dict[str, object], tensors: frozenset[str]) -> dict[str, object]:
     config = gguf_names.shared_config(meta, "gemma2", tensors)
     return config | {
@@ -170,6 +178,13 @@ GEMMA = Family(
     fixed_config={"use_bidirectional_attention": (False,)},
     build_spec=_gemma,
     canonical=_canonical,
+    gguf=GgufMapping(
+        architecture="gemma",
+        used=gguf_names.USED,
+        tensors=gguf_names.TENSORS,
+        layer_tensors=gguf_names.LAYER_TENSORS,
+        config=_gemma_gguf,
+    ),
 )
 GEMMA2 = Family(
     model_type="gemma2",

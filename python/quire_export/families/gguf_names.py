@@ -18,13 +18,18 @@ USED = frozenset(
         "feed_forward_length",
         "rope.dimension_count",
         "rope.freq_base",
+        "rope.scale_linear",
         "rope.scaling.factor",
         "rope.scaling.finetuned",
         "rope.scaling.original_context_length",
         "rope.scaling.type",
+        "rope.scaling.yarn_beta_fast",
+        "rope.scaling.yarn_beta_slow",
         "vocab_size",
     }
 )
+# Divisors of rotary frequencies, for contexts up to the original length and beyond it.
+SHORT_FACTORS, LONG_FACTORS = "rope_factors_short.weight", "rope_factors_long.weight"
 TENSORS = {
     "token_embd.weight": "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
@@ -50,18 +55,24 @@ SANDWICH_NORMS = {
 
 
 def shared_config(
-    meta: Mapping[str, object], architecture: str, tensors: frozenset[str]
+    meta: Mapping[str, object],
+    architecture: str,
+    tensors: frozenset[str],
+    free: frozenset[str] = frozenset(),
 ) -> dict[str, object]:
-    """config.json's common keys from a file's metadata and the names of its tensors."""
+    """config.json's common keys from a file's metadata and the names of its tensors.
+
+    `free` are lengths that need not be the head size.
+    """
     prefix = architecture + "."
-    values = {key.removeprefix(prefix): value for key, value in meta.items()}
+    values = {key.removeprefix(prefix): _one(value) for key, value in meta.items()}
     hidden, heads = integer(values, "embedding_length"), integer(values, "attention.head_count")
     head_dim = integer(values, "attention.key_length", hidden // max(heads, 1))
     for key in ("attention.value_length", "rope.dimension_count"):
-        if integer(values, key, head_dim) != head_dim:
+        if key not in free and integer(values, key, head_dim) != head_dim:
             raise ExportError(
-                f"GGUF: {prefix}{key} differs from the head size {head_dim}; "
-                "this model is not supported"
+                f"GGUF: {prefix}{key} differs from the head size {head_dim}; choose another "
+                "model of its family"
             )
     tokens = meta.get("tokenizer.ggml.tokens")
     config: dict[str, object] = {
@@ -69,7 +80,7 @@ def shared_config(
         "hidden_size": hidden,
         "intermediate_size": integer(values, "feed_forward_length"),
         "num_attention_heads": heads,
-        "num_key_value_heads": integer(values, "attention.head_count_kv"),
+        "num_key_value_heads": integer(values, "attention.head_count_kv", heads),
         "head_dim": head_dim,
         "max_position_embeddings": integer(values, "context_length"),
         "vocab_size": integer(values, "vocab_size", len(tokens) if tokens else None),
@@ -77,12 +88,41 @@ def shared_config(
         "rope_theta": number(values, "rope.freq_base", 10000.0),
         "tie_word_embeddings": "output.weight" not in tensors,
     }
-    scaling = values.get("rope.scaling.type", "none")
-    if scaling == "linear":
-        config["rope_scaling"] = {
-            "rope_type": "linear",
-            "factor": number(values, "rope.scaling.factor"),
+    scaling = _rope_scaling(values)
+    return config | ({"rope_scaling": scaling} if scaling else {})
+
+
+def _one(value: object) -> object:
+    """A list of one value for each layer as that value, when all are the same."""
+    is_uniform = isinstance(value, list) and value and all(item == value[0] for item in value)
+    return value[0] if is_uniform else value
+
+
+def _rope_scaling(values: Mapping[str, object]) -> dict[str, object]:
+    """rope_scaling of the keys; empty when nothing is scaled."""
+    factor = number(values, "rope.scaling.factor", number(values, "rope.scale_linear", 0.0))
+    kind = values.get("rope.scaling.type", "linear")  # llama.cpp's default
+    if kind == "none" or (kind == "linear" and factor in (0.0, 1.0)):
+        return {}
+    if kind == "linear":
+        return {"rope_type": kind, "factor": factor}
+    original = "rope.scaling.original_context_length"
+    length = {}
+    if original in values:
+        length["original_max_position_embeddings"] = integer(values, original)
+    if kind == "yarn":
+        betas = {
+            f"beta_{end}": number(values, f"rope.scaling.yarn_beta_{end}")
+            for end in ("fast", "slow")
+            if f"rope.scaling.yarn_beta_{end}" in values
         }
-    elif scaling != "none":
-        raise ExportError(f"GGUF: rope scaling {scaling!r} is not supported; known: none, linear")
-    return config
+        return {"rope_type": kind, "factor": factor, **length, **betas}
+    if kind == "longrope":
+        attention = values.get("rope.scaling.attn_factor")
+        return {"rope_type": kind, **length} | (
+            {"attention_factor": attention} if attention is not None else {}
+        )
+    raise ExportError(
+        f"GGUF: rope scaling {kind!r} is not supported; known: none, linear, yarn, longrope; "
+        "export from the model's Hugging Face folder"
+    )

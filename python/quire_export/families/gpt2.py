@@ -50,7 +50,8 @@ def _canonical(tensors: Matrices, spec: DecoderSpec) -> Matrices:
         if values.shape[0] != 3 * spec.hidden_size:
             raise ExportError(
                 f"tensor {full} has shape {list(tensor.shape)}, which is not three times "
-                f"{spec.hidden_size}; files and configuration do not belong together"
+                f"{spec.hidden_size}; files and configuration do not belong together; "
+                "download both from the same place"
             )
         for part, rows in zip(_QKV, values.split(spec.hidden_size), strict=True):
             made[f"model.layers.{layer[1]}.{part}.{layer[2]}"] = rows
@@ -74,7 +75,9 @@ def _restore(matrices: Matrices, spec: DecoderSpec) -> Matrices:
 def _spec(config: dict[str, object]) -> DecoderSpec:
     hidden, heads = integer(config, "n_embd"), integer(config, "n_head")
     if heads < 1 or hidden % heads:
-        raise ExportError(f"config: n_embd {hidden} is no multiple of {heads} heads")
+        raise ExportError(
+            f"config: n_embd {hidden} is no multiple of {heads} heads; check the file"
+        )
     length = integer(config, "n_positions", 1024)
     return DecoderSpec(
         architecture="gpt2",

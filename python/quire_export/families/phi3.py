@@ -3,7 +3,8 @@
 import torch
 
 from quire_export.errors import ExportError
-from quire_export.families.base import Family, Matrices, integer
+from quire_export.families import gguf_names
+from quire_export.families.base import Family, GgufMapping, Matrices, integer
 from quire_export.families.common import ROPE_KEYS, SIZE_KEYS, SLIDING, llama_like, window_of
 from quire_export.families.common import windowed_layers
 from quire_export.spec import DecoderSpec
@@ -31,7 +32,8 @@ def _canonical(tensors: Matrices, spec: DecoderSpec) -> Matrices:
             if fused.ndim != 2 or fused.shape[0] != sum(rows):
                 raise ExportError(
                     f"tensor {prefix}{name}.weight has shape {list(fused.shape)}, expected "
-                    f"{sum(rows)} rows; files and configuration do not belong together"
+                    f"{sum(rows)} rows; files and configuration do not belong together; "
+                    "download both from the same place"
                 )
             for part, values in zip(parts, fused.split(rows), strict=True):
                 found[f"{prefix}{part}.weight"] = values
@@ -55,6 +57,35 @@ def _spec(config: dict[str, object]) -> DecoderSpec:
     return llama_like({"rms_norm_eps": 1e-5} | config, "phi3", layers=windows)
 
 
+def _gguf_config(meta: dict[str, object], tensors: frozenset[str]) -> dict[str, object]:
+    free = frozenset({"rope.dimension_count"})
+    config = gguf_names.shared_config(meta, "phi3", tensors, free)
+    head_dim = config.pop("head_dim")
+    rotary = integer(meta, "phi3.rope.dimension_count", head_dim)
+    original = meta.get("phi3.rope.scaling.original_context_length")
+    has_factors = gguf_names.LONG_FACTORS in tensors
+    if not has_factors and config.get("rope_scaling", {}).get("rope_type") == "longrope":
+        raise ExportError(
+            f"GGUF: rope scaling is longrope, but the file has no {gguf_names.LONG_FACTORS}; "
+            "download a newer conversion"
+        )
+    if has_factors:
+        attention = meta.get("phi3.rope.scaling.attn_factor")
+        config["rope_scaling"] = {"rope_type": "longrope", "attention_factor": attention}
+        config["original_max_position_embeddings"] = original or config["max_position_embeddings"]
+    return config | {
+        "architectures": ["Phi3ForCausalLM"],
+        "model_type": "phi3",
+        "sliding_window": integer(meta, "phi3.attention.sliding_window", 0) or None,
+        "partial_rotary_factor": rotary / head_dim,
+    }
+
+
+def _gguf_fused(spec: DecoderSpec) -> dict[str, tuple[tuple[str, ...], list[int]]]:
+    fused = _fused(spec)
+    return {"attn_qkv": fused["self_attn.qkv_proj"], "ffn_up": fused["mlp.gate_up_proj"]}
+
+
 PHI3 = Family(
     model_type="phi3",
     architectures=("Phi3ForCausalLM",),
@@ -69,4 +100,16 @@ PHI3 = Family(
     build_spec=_spec,
     canonical=_canonical,
     restore=_restore,
+    gguf=GgufMapping(
+        architecture="phi3",
+        used=gguf_names.USED | {"attention.sliding_window", "rope.scaling.attn_factor"},
+        tensors=gguf_names.TENSORS,
+        layer_tensors={
+            ours: theirs
+            for ours, theirs in gguf_names.LAYER_TENSORS.items()
+            if ours not in ("attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up")
+        },
+        config=_gguf_config,
+        fused=_gguf_fused,
+    ),
 )

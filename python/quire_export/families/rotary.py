@@ -55,7 +55,8 @@ def read_rope(
         kind = "longrope"
     if not isinstance(kind, str) or kind not in _KEYS:
         raise ExportError(
-            f"config: rope type {kind!r} is not supported; known: " + ", ".join(_KEYS)
+            f"config: rope type {kind!r} is not supported; choose a model with one of "
+            + ", ".join(_KEYS)
         )
     if not 0 < share <= 1 or theta <= 1:
         raise ExportError(
@@ -66,7 +67,7 @@ def read_rope(
     if extra:
         raise ExportError(
             f"config: rope_scaling has the unknown key {sorted(extra)[0]!r} for "
-            f"type {kind}; this model is not supported"
+            f"type {kind}; choose another model of its family"
         )
     dim = int(head_dim * share)
     # Within max_position_embeddings, beyond which no package goes, dynamic scaling does nothing.

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from quire_export.errors import ExportError
-from quire_export.families.base import Family, flag, integer
+from quire_export.families import gguf_names
+from quire_export.families.base import Family, GgufMapping, flag, integer
 from quire_export.families.common import (
     FULL,
     ROPE_KEYS,
@@ -55,6 +56,15 @@ def _spec(config: dict[str, object]) -> DecoderSpec:
     )
 
 
+def _gguf_config(meta: dict[str, object], tensors: frozenset[str]) -> dict[str, object]:
+    # The file does not carry which layers do not rotate: every fourth, as in the released models.
+    return gguf_names.shared_config(meta, "smollm3", tensors) | {
+        "architectures": ["SmolLM3ForCausalLM"],
+        "model_type": "smollm3",
+        "no_rope_layer_interval": 4,
+    }
+
+
 SMOLLM3 = Family(
     model_type="smollm3",
     architectures=("SmolLM3ForCausalLM",),
@@ -70,4 +80,12 @@ SMOLLM3 = Family(
     },
     fixed_config={"max_window_layers": (28,), "pretraining_tp": (1, 2)},
     build_spec=_spec,
+    gguf=GgufMapping(
+        architecture="smollm3",
+        used=gguf_names.USED,
+        tensors=gguf_names.TENSORS,
+        layer_tensors=gguf_names.LAYER_TENSORS,
+        config=_gguf_config,
+        permuted=frozenset({"attn_q", "attn_k"}),
+    ),
 )

@@ -66,7 +66,11 @@ def find_model(folder: Path, source: str, tag: str | None, step: int | None) -> 
     if not steps:
         raise ExportError(f"{chosen} holds no model_<step>.pt; copy the checkpoint again")
     if step is not None and step not in steps:
-        raise ExportError(f"{chosen} has no step {step}; it has " + ", ".join(map(str, steps)))
+        raise ExportError(
+            f"{chosen} has no step {step}; it has "
+            + ", ".join(map(str, steps))
+            + "; choose one of them"
+        )
     return chosen, steps[-1] if step is None else step
 
 
@@ -80,9 +84,7 @@ def _default_tag(checkpoints: Path) -> str:
     """The deepest d<number>, else the newest folder, as upstream picks."""
     tags = [path for path in checkpoints.iterdir() if path.is_dir()]
     depths = [
-        (int(match[1]), path.name)
-        for path in tags
-        if (match := re.match(r"d(\d{1,9})", path.name))
+        (int(match[1]), path.name) for path in tags if (match := re.match(r"d(\d{1,9})", path.name))
     ]
     if depths:
         deepest = max(depth for depth, _ in depths)
@@ -98,7 +100,7 @@ def load_checkpoint(folder: Path, step: int, softcap: float | None) -> Checkpoin
     meta = read_json(folder / f"meta_{step:06d}.json")
     config = meta.get("model_config")
     if not isinstance(config, dict):
-        raise ExportError(f"meta_{step:06d}.json has no model_config; the file is damaged")
+        raise ExportError(f"meta_{step:06d}.json has no model_config; copy the file again")
     tensors = _read_tensors(model_file)
     eras = candidate_eras({name: tuple(t.shape) for name, t in tensors.items()})
     specs = [_spec(config, era, tensors) for era in _by_softcap(eras, softcap)]
@@ -143,11 +145,11 @@ def _spec(config: dict[str, object], era: Era, tensors: dict[str, torch.Tensor])
         if key not in _CONFIG_KEYS:
             raise ExportError(
                 f"meta: model_config has the unknown key {key!r}, which may change what the "
-                "model computes; this checkpoint is newer than this exporter"
+                "model computes; use an exporter as new as the checkpoint"
             )
     pattern = config.get("window_pattern", None if era.name == "E0" else "L")
     if pattern is not None and not isinstance(pattern, str):
-        raise ExportError("meta: model_config: window_pattern is no text; the file is damaged")
+        raise ExportError("meta: model_config: window_pattern is no text; copy the file again")
     vocab_size, sequence_len = _size(config, "vocab_size"), _size(config, "sequence_len")
     table = tensors.get("transformer.wte.weight")
     rows = table.shape[0] if table is not None and table.ndim == 2 else vocab_size

@@ -62,7 +62,7 @@ def candidate_eras(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Era, ...]:
     if gates:
         raise ExportError(
             f"h.N.attn.ve_gate.weight has {sorted(gates)[0]} columns, which no known nanochat "
-            "has (12 or 32); the checkpoint is damaged or newer than this exporter"
+            "has (12 or 32); copy the checkpoint again, or use an exporter as new as it is"
         )
     return (E1,) if "resid_lambdas" in shapes else (E0,)
 
@@ -113,7 +113,7 @@ class NanochatSpec:
 
     @staticmethod
     def _refuse(why: str) -> None:
-        raise ExportError(f"meta: model_config: {why}; the checkpoint's meta file is damaged")
+        raise ExportError(f"meta: model_config: {why}; copy the checkpoint's meta file again")
 
     @property
     def head_dim(self) -> int:

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
-
 from quire_export.errors import ExportError
-from quire_export.nanochat.tokenizer_pickle import Ranks
 from quire_export.package import write_json
+from quire_export.ranks import Ranks, make_tokenizer
 
 BOS, ASSISTANT_END = "<|bos|>", "<|assistant_end|>"
 _MARKS = {
@@ -86,11 +84,14 @@ def check_tokenizer(ranks: Ranks, vocab_size: int) -> None:
         )
     for token in (*_REQUIRED, *_MARKS.values()):
         if token not in ranks.specials:
-            raise ExportError(f"tokenizer.pkl has no {token}; it is not nanochat's")
+            raise ExportError(
+                f"tokenizer.pkl has no {token}, it is not nanochat's; use the tokenizer of the "
+                "same training run"
+            )
     if ranks.pattern != _PATTERN:
         raise ExportError(
             "tokenizer.pkl splits text by another pattern than nanochat's; "
-            "this tokenizer is not supported"
+            "use the tokenizer of the same training run"
         )
 
 
@@ -103,37 +104,6 @@ def special_ids(ranks: Ranks) -> dict[str, object]:
     """model_info.json's `special_ids`: nanochat stops at either of two tokens."""
     bos, end = ranks.specials[BOS], ranks.specials[ASSISTANT_END]
     return {"bos": bos, "eos": [end, bos], "pad": None, "unk": None}
-
-
-def make_tokenizer(ranks: Ranks) -> Tokenizer:
-    """A byte-level BPE that merges whatever joins to a token, lowest rank first, as tiktoken."""
-    symbols = _byte_symbols()
-    names = {token: "".join(symbols[byte] for byte in token) for token in ranks.ranks}
-    merges = []
-    for token in sorted(ranks.ranks, key=ranks.ranks.__getitem__):
-        halves = [(token[:cut], token[cut:]) for cut in range(1, len(token))]
-        known = [pair for pair in halves if pair[0] in ranks.ranks and pair[1] in ranks.ranks]
-        known.sort(key=lambda pair: (ranks.ranks[pair[0]], ranks.ranks[pair[1]]))
-        merges += [(names[left], names[right]) for left, right in known]
-    vocab = {names[token]: rank for token, rank in ranks.ranks.items()}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(ranks.pattern), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    ordered = sorted(ranks.specials, key=ranks.specials.__getitem__)
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in ordered])
-    return tokenizer
-
-
-def _byte_symbols() -> list[str]:
-    """The visible character that stands for each byte in byte-level vocabularies."""
-    visible = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    hidden = iter(range(256, 512))
-    return [chr(byte if byte in visible else next(hidden)) for byte in range(256)]
 
 
 def write_tokenizer_files(ranks: Ranks, chat: bool, folder: Path) -> None:

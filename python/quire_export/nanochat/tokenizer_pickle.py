@@ -3,10 +3,10 @@
 import io
 import pickle
 import pickletools
-from dataclasses import dataclass
 from pathlib import Path
 
 from quire_export.errors import ExportError
+from quire_export.ranks import Ranks
 
 _MAX_BYTES = 64 << 20
 _MAX_ID = 1 << 21
@@ -18,20 +18,6 @@ _PLAIN_OPCODES = frozenset(
     "TUPLE3 TUPLE SETITEM SETITEMS STACK_GLOBAL GLOBAL NEWOBJ BUILD POP POP_MARK".split()
 )
 _PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """A tiktoken vocabulary: `ranks` of byte strings, 0 to n-1, and `specials` after them."""
-
-    pattern: str
-    ranks: dict[bytes, int]
-    specials: dict[str, int]
-
-    @property
-    def size(self) -> int:
-        """Number of ids."""
-        return len(self.ranks) + len(self.specials)
 
 
 class _Encoding:
@@ -52,7 +38,7 @@ class _Unpickler(pickle.Unpickler):
             return _Encoding
         raise ExportError(
             f"tokenizer.pkl asks for {module}.{name}, which a tokenizer does not need: it would "
-            "run code; do not use this file"
+            "run code; get the file from the training run again"
         )
 
 
@@ -60,11 +46,14 @@ def read_ranks(path: Path) -> Ranks:
     """The vocabulary of a tokenizer.pkl, checked."""
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise ExportError(f"{path} is larger than {_MAX_BYTES} bytes; it is no tokenizer")
+            raise ExportError(
+                f"{path} is larger than {_MAX_BYTES} bytes, it is no tokenizer; use that of the "
+                "training run"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise ExportError(
-            f"cannot read {path}: {error.strerror}; the tokenizer of the training run belongs "
+            f"cannot read {path}: {error.strerror}; put the tokenizer of the training run "
             "beside its checkpoints"
         ) from error
     try:
@@ -91,7 +80,7 @@ def _check_opcodes(data: bytes) -> None:
         if opcode.name not in _PLAIN_OPCODES:
             raise ExportError(
                 f"tokenizer.pkl has the instruction {opcode.name}, which a tokenizer does not "
-                "need: it may run code; do not use this file"
+                "need: it may run code; get the file from the training run again"
             )
         if opcode.name in _PUTS and int(argument) > count:
             raise ExportError("tokenizer.pkl is damaged: a memo index is out of order; copy it")
@@ -107,7 +96,9 @@ def _checked(state: dict[object, object]) -> Ranks:
         or not all(isinstance(token, bytes) and token for token in ranks)
         or not all(isinstance(token, str) and token for token in specials)
     ):
-        raise ExportError("tokenizer.pkl lacks pat_str, mergeable_ranks or special_tokens")
+        raise ExportError(
+            "tokenizer.pkl lacks pat_str, mergeable_ranks or special_tokens; copy it again"
+        )
     ids = [*ranks.values(), *specials.values()]
     if len(ids) > _MAX_ID or not all(type(i) is int for i in ids):
         raise ExportError("tokenizer.pkl has ids that are no small numbers; copy it again")
