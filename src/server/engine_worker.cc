@@ -140,7 +140,8 @@ void EngineWorker::obey(Command command, Llm* llm, std::vector<RequestOutput>* r
     llm->cancel(number->second);
     return;
   }
-  const Result<std::uint64_t> number = llm->submit(*command.request, std::move(command.ids));
+  const Result<std::uint64_t> number =
+      llm->submit(*std::move(command.request), std::move(command.ids));
   if (!number) {
     refused->push_back(failed(command.ticket, number.error()));
     return;
