@@ -118,7 +118,11 @@ Result<std::vector<TokenId>> load_text_prefix(const std::filesystem::path& folde
   return tokenizer->encode_special(token_text(config, "bos_token"));
 }
 
-Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder) {
+namespace {
+
+constexpr std::string_view kMendFile = "check the file, or copy the package again";
+
+Result<std::optional<ChatFormat>> read_chat_format(const std::filesystem::path& folder) {
   nlohmann::json config = nlohmann::json::object();
   if (is_there(folder / "tokenizer_config.json")) {
     QUIRE_ASSIGN(config, read_json_file(folder / "tokenizer_config.json", kMaxConfigBytes));
@@ -141,7 +145,7 @@ Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& 
   return std::optional<ChatFormat>(ChatFormat{*std::move(parsed), std::move(options)});
 }
 
-Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
+Result<GenerationDefaults> read_generation_defaults(const std::filesystem::path& folder) {
   GenerationDefaults defaults;
   const std::filesystem::path path = folder / "generation_config.json";
   if (!is_there(path)) return defaults;
@@ -170,6 +174,20 @@ Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path&
     return bad_model(path.string() + ": " + status.message());
   }
   return defaults;
+}
+
+}  // namespace
+
+Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder) {
+  auto format = read_chat_format(folder);
+  if (format) return format;
+  return format.error().with_next_step(kMendFile);
+}
+
+Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
+  auto defaults = read_generation_defaults(folder);
+  if (defaults) return defaults;
+  return defaults.error().with_next_step(kMendFile);
 }
 
 Result<std::optional<ToolLoop>> make_tool_loop(const ModelPackage& package,
