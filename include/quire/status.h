@@ -37,6 +37,9 @@ class [[nodiscard]] Status {
 
   // The same failure with `context` and ": " in front of its message; an ok status stays ok.
   [[nodiscard]] Status with_context(std::string_view context) const;
+  // The same failure with "; " and `step`, what to do about it, behind its message, unless it names
+  // a step already; an ok status stays ok.
+  [[nodiscard]] Status with_next_step(std::string_view step) const;
 
  private:
   StatusCode code_ = StatusCode::kOk;

@@ -90,10 +90,12 @@ Result<std::vector<wire::PromptLine>> prompts_from_file(const std::string& path,
     QUIRE_ASSIGN(lines, read_lines(&std::cin, "standard input"));
   } else {
     std::error_code error;
-    if (std::filesystem::is_directory(path, error)) return bad_model(path + " is a folder");
+    if (std::filesystem::is_directory(path, error))
+      return bad_model(path + " is a folder; give a file of prompts");
     std::ifstream file(path);
     if (!file)
-      return bad_model("cannot read " + path + ": there is no such file, or no permission");
+      return bad_model("cannot read " + path +
+                       ": there is no such file, or no permission; check the name");
     QUIRE_ASSIGN(lines, read_lines(&file, path));
   }
   const bool json = are_json(path, lines);

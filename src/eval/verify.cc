@@ -246,13 +246,19 @@ Result<VerifyReport> Verifier::run(const JsonObject& golden) {
   return std::move(report_);
 }
 
-}  // namespace
-
-Result<VerifyReport> verify_package(const std::filesystem::path& folder, Llm* llm) {
+Result<VerifyReport> verify_with_goldens(const std::filesystem::path& folder, Llm* llm) {
   const std::filesystem::path path = folder / "golden.json";
   QUIRE_ASSIGN(const nlohmann::json json, read_json_file(path, kMaxGoldenBytes));
   QUIRE_ASSIGN(const JsonObject golden, JsonObject::of(json, path.string()));
   return Verifier(llm, path.string()).run(golden);
+}
+
+}  // namespace
+
+Result<VerifyReport> verify_package(const std::filesystem::path& folder, Llm* llm) {
+  auto report = verify_with_goldens(folder, llm);
+  if (report || report.error().code() != StatusCode::kBadModel) return report;
+  return report.error().with_next_step("export or copy the package again");
 }
 
 }  // namespace quire

@@ -67,9 +67,7 @@ std::string names() {
   return text;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
+Result<std::unique_ptr<ModelRunner>> open_chosen(const ModelPackage& package,
                                                  const EngineOptions& options) {
   const Backend* not_built = nullptr;
   for (const Backend& backend : kBackends) {
@@ -87,6 +85,15 @@ Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
   }
   if (not_built != nullptr) return not_built->open(package, options);
   return bad_model(package.folder.string() + " " + std::string(kBackends[1].needs));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ModelRunner>> open_runner(const ModelPackage& package,
+                                                 const EngineOptions& options) {
+  auto runner = open_chosen(package, options);
+  if (runner || runner.error().code() != StatusCode::kBadModel) return runner;
+  return runner.error().with_next_step("export the model again with quire-export");
 }
 
 }  // namespace quire

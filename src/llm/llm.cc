@@ -90,7 +90,8 @@ Status check_vocabulary(const std::filesystem::path& folder,
   for (const TokenId id : defaults.eos_ids) {
     if (id < vocab_size) continue;
     return bad_model((folder / "generation_config.json").string() + " ends texts at id " +
-                     std::to_string(id) + ", which the model does not have");
+                     std::to_string(id) +
+                     ", which the model does not have; check the file, or copy the package again");
   }
   return ok_status();
 }

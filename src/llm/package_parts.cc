@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@ Result<Tool> find_tool(std::string_view name) {
 }
 
 constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20U;
+constexpr std::string_view kMendFile = "check the file, or copy the package again";
 constexpr std::uint64_t kMaxTemplateBytes = std::uint64_t{256} << 10U;
 
 bool is_there(const std::filesystem::path& path) {
@@ -93,8 +95,9 @@ TokenizerOptions control_options(const ModelPackage& package,
 Result<nlohmann::json> load_tokenizer_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (!is_there(path)) return nlohmann::json::object();
-  QUIRE_ASSIGN(nlohmann::json config, read_json_file(path, kMaxConfigBytes));
-  QUIRE_TRY(JsonObject::of(config, path.string()).error());
+  auto config = read_json_file(path, kMaxConfigBytes);
+  if (config) QUIRE_TRY(JsonObject::of(*config, path.string()).error().with_next_step(kMendFile));
+  if (!config) return config.error().with_next_step(kMendFile);
   return config;
 }
 
@@ -110,13 +113,16 @@ Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& 
                                                    const nlohmann::json& config) {
   std::string source = template_in_config(config);
   if (is_there(folder / "chat_template.jinja")) {
-    QUIRE_ASSIGN(source, read_file(folder / "chat_template.jinja", kMaxTemplateBytes));
+    auto text = read_file(folder / "chat_template.jinja", kMaxTemplateBytes);
+    if (!text) return text.error().with_next_step(kMendFile);
+    source = *std::move(text);
   }
   if (source.empty()) return std::optional<ChatFormat>();
   auto parsed = ChatTemplate::parse(source);
   if (!parsed) {
     return bad_model("the chat template of " + folder.string() +
-                     " cannot be used: " + parsed.error().message());
+                     " cannot be used: " + parsed.error().message())
+        .with_next_step(kMendFile);
   }
   ChatRenderOptions options;
   options.bos_token = token_text(config, "bos_token");

@@ -89,7 +89,8 @@ void StepIds::assign(const ModelInput& input, const OptionalInputs& optional) {
 
 Status step_failure(const Status& status) {
   if (status.ok() || status.code() == StatusCode::kResourceExhausted) return status;
-  return internal_error("the model step failed: " + status.message());
+  return internal_error("the model step failed: " + status.message())
+      .with_next_step("export the model again, or try another option backend");
 }
 
 }  // namespace quire::ops

@@ -31,7 +31,9 @@ Result<std::vector<TokenId>> read_eos_token_id(const JsonObject& config) {
   return std::vector<TokenId>{static_cast<TokenId>(id)};
 }
 
-Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
+namespace {
+
+Result<GenerationDefaults> read_generation_defaults(const std::filesystem::path& folder) {
   GenerationDefaults defaults;
   const std::filesystem::path path = folder / "generation_config.json";
   std::error_code error;
@@ -61,6 +63,14 @@ Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path&
     return bad_model(path.string() + ": " + status.message());
   }
   return defaults;
+}
+
+}  // namespace
+
+Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
+  auto defaults = read_generation_defaults(folder);
+  if (defaults) return defaults;
+  return defaults.error().with_next_step("check the file, or copy the package again");
 }
 
 }  // namespace quire

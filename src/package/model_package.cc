@@ -318,7 +318,9 @@ std::filesystem::path package_folder(const std::filesystem::path& path) {
   return std::filesystem::exists(around / "config.json", error) ? around : beside;
 }
 
-Result<ModelPackage> open_package(const std::filesystem::path& path) {
+namespace {
+
+Result<ModelPackage> open_either(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::path folder = package_folder(path);
   if (!std::filesystem::is_directory(folder, error)) {
@@ -334,6 +336,17 @@ Result<ModelPackage> open_package(const std::filesystem::path& path) {
                      folder.string());
   }
   return open_whole_package(folder);
+}
+
+}  // namespace
+
+Result<ModelPackage> open_package(const std::filesystem::path& path) {
+  auto package = open_either(path);
+  if (package) return package;
+  return package.error().with_next_step(is_package(package_folder(path))
+                                            ? "export or copy the package again"
+                                            : "download the folder again, or make a package of "
+                                              "it with quire-export");
 }
 
 Status check_package_files(const ModelPackage& package) {

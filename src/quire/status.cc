@@ -39,6 +39,11 @@ Status Status::with_context(std::string_view context) const {
   return {code_, std::string(context) + ": " + message_};
 }
 
+Status Status::with_next_step(std::string_view step) const {
+  if (ok() || message_.find("; ") != std::string::npos) return *this;
+  return {code_, message_ + "; " + std::string(step)};
+}
+
 namespace {
 
 // What a file or a user wrote may stand in a message, but no line break and no terminal code of it.

@@ -17,7 +17,8 @@ namespace quire {
 namespace {
 
 Status not_utf8(std::size_t at) {
-  return invalid_argument("the text is not UTF-8 at byte " + std::to_string(at));
+  return invalid_argument("the text is not UTF-8 at byte " + std::to_string(at) +
+                          "; send it as UTF-8");
 }
 
 TrustedText plain_text(std::string_view text, bool trusted) {
@@ -175,7 +176,7 @@ Result<std::string> BpeTokenizer::decode(std::span<const TokenId> ids, bool skip
     if (!has_token(id)) {
       return invalid_argument("token id " + std::to_string(id) +
                               " is not in the vocabulary (it has ids below " +
-                              std::to_string(vocab_size()) + ")");
+                              std::to_string(vocab_size()) + "); give ids of this model");
     }
     QUIRE_ASSIGN(const std::string piece, decoder.push(id));
     text += piece;

@@ -250,12 +250,14 @@ Result<std::optional<ByteRange>> RegexSearch::next() {
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {
       return invalid_argument(
-          "the tokenizer's regular expression needs too much work on this text");
+          "the tokenizer's regular expression needs too much work on this text; give a shorter "
+          "one");
     }
     const PCRE2_SIZE* place = pcre2_get_ovector_pointer(state_->match.get());
     const ByteRange match{place[0], place[1]};
     if (match.begin < at_ || match.end < match.begin) {
-      return invalid_argument("the tokenizer's regular expression makes no progress on this text");
+      return invalid_argument(
+          "the tokenizer's regular expression makes no progress on this text; give another one");
     }
     if (match.begin == match.end && last_end_ == match.end) {
       const std::size_t length = classed_char_at(text_, match.end).length;

@@ -11,7 +11,8 @@ namespace quire {
 Result<std::string> StreamDecoder::push(TokenId id) {
   std::string bytes = tokenizer_->token_bytes(id);
   if (bytes.empty()) {
-    return invalid_argument("token id " + std::to_string(id) + " is not in the vocabulary");
+    return invalid_argument("token id " + std::to_string(id) +
+                            " is not in the vocabulary; give ids of this model");
   }
   if (skip_special_ && tokenizer_->is_special(id)) return std::string();
   const std::size_t size = bytes.size();

@@ -25,7 +25,8 @@ class TextWork {
   // For `bytes` that a normalizer makes, before or as it makes them. Fails with kInvalidArgument.
   Status take_normalized(std::size_t bytes) {
     if (bytes > normalized_bytes_) {
-      return invalid_argument("the tokenizer's normalizer makes far too long a text of this one");
+      return invalid_argument(
+          "the tokenizer's normalizer makes far too long a text of this one; give a shorter one");
     }
     normalized_bytes_ -= bytes;
     return ok_status();

@@ -469,7 +469,9 @@ Result<std::unique_ptr<Tokenizer>> parse_tokenizer_json(std::string_view json,
   return make_tokenizer(json, options, nullptr);
 }
 
-Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder,
+namespace {
+
+Result<std::unique_ptr<Tokenizer>> read_tokenizer(const std::filesystem::path& folder,
                                                   const TokenizerOptions& options) {
   const std::filesystem::path path = folder / "tokenizer.json";
   QUIRE_ASSIGN(const std::string text, read_file(path, kMaxFileBytes));
@@ -477,6 +479,16 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& f
   auto tokenizer = make_tokenizer(text, options, files ? &*files : nullptr);
   if (!tokenizer) return tokenizer.error().with_context(path.string());
   return tokenizer;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer(const std::filesystem::path& folder,
+                                                  const TokenizerOptions& options) {
+  auto tokenizer = read_tokenizer(folder, options);
+  if (tokenizer) return tokenizer;
+  return tokenizer.error().with_next_step(
+      "take the tokenizer's files from where the model came from, or export it again");
 }
 
 }  // namespace quire

@@ -30,6 +30,8 @@ class Run:
         assert self.err.count("\n") == 1 and self.err.endswith("\n"), self
         assert self.err.startswith("quire: "), self
         assert all(c >= " " for c in self.err[:-1]), self
+        if code == 3:
+            assert "; " in self.err, ("no next step", self)
         for word in words:
             assert word in self.err, (word, self)
 

@@ -235,7 +235,8 @@ Status GraphRunner::compute(const ModelInput& input, std::vector<float>* logits)
   const int output = model_.outputs[0];
   const ops::Tensor& made = layout_->value(output);
   if (made.type != ops::ElementType::kFloat32 || made.shape.num_elements() != logits->size()) {
-    return internal_error("the graph's logits have shape " + made.shape.text());
+    return internal_error("the graph's logits have shape " + made.shape.text() +
+                          "; export the model again");
   }
   const bool placed = layout_->place_output(output, logits->data());
   for (Layout::Step& step : layout_->steps()) {

@@ -109,7 +109,8 @@ Status OnnxSession::run(std::span<const char* const> input_names,
                   outputs.size());
     return ok_status();
   } catch (const Ort::Exception& error) {
-    return internal_error("the model step failed: " + first_line(error.what()));
+    return internal_error("the model step failed: " + first_line(error.what()))
+        .with_next_step("export the model again, or try another option backend");
   } catch (const std::bad_alloc&) {
     return resource_exhausted("not enough memory for a model step");
   }

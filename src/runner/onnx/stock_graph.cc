@@ -36,8 +36,9 @@ void widen(const LogitsView& logits, std::size_t first, std::span<float> row) {
 }
 
 Status not_as_declared(const std::string& name) {
-  return internal_error("the model's output " + name +
-                        " has another type or shape than the graph declares");
+  return internal_error(
+      "the model's output " + name +
+      " has another type or shape than the graph declares; export the model again");
 }
 
 }  // namespace

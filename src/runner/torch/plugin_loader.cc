@@ -53,10 +53,12 @@ Result<std::unique_ptr<ModelRunner>> open_torch_runner(const ModelPackage& packa
   QUIRE_TRY(check_trust(package, options.trust_torchscript));
   QUIRE_ASSIGN(void* library, load_plugin());
   auto* open = find<OpenFunction>(library, "quire_torch_open");
-  if (open == nullptr) return internal_error(std::string(kPluginLibrary) + " is damaged");
+  if (open == nullptr)
+    return internal_error(std::string(kPluginLibrary) + " is damaged; install Quire again");
   OpenedRunner opened;
   open(package, options, &opened);
-  if (!opened) return internal_error(std::string(kPluginLibrary) + " gave no answer");
+  if (!opened)
+    return internal_error(std::string(kPluginLibrary) + " gave no answer; install Quire again");
   return std::move(*opened);
 }
 

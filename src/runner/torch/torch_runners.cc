@@ -98,7 +98,8 @@ Result<c10::IValue> Script::call(std::vector<c10::IValue> arguments) {
   } catch (const std::bad_alloc&) {
     return resource_exhausted("not enough memory for a model step");
   } catch (const std::exception& error) {
-    return internal_error("the model step failed: " + first_line(error.what()));
+    return internal_error("the model step failed: " + first_line(error.what()))
+        .with_next_step("export the model again, or try another option backend");
   }
 }
 
@@ -108,8 +109,9 @@ Result<c10::IValue> Script::call(std::vector<c10::IValue> arguments) {
 Result<at::Tensor> readable(const at::Tensor& tensor,
                             const std::vector<std::int64_t>& shape,
                             const char* what) {
-  const Status refusal = internal_error(std::string("the model's ") + what +
-                                        " have another type or shape than promised");
+  const Status refusal =
+      internal_error(std::string("the model's ") + what +
+                     " have another type or shape than promised; export the model again");
   try {
     if (!tensor.defined() || tensor.layout() != at::kStrided || !tensor.device().is_cpu() ||
         tensor.scalar_type() != at::kFloat || tensor._is_zerotensor() ||
@@ -181,7 +183,8 @@ class ScriptRunner : public ModelRunner {
 
 Result<at::Tensor> ScriptRunner::checked_logits(const c10::IValue& value,
                                                 const std::vector<std::int64_t>& rows) const {
-  if (!value.isTensor()) return internal_error("the model returned no tensor of logits");
+  if (!value.isTensor())
+    return internal_error("the model returned no tensor of logits; export it again");
   std::vector<std::int64_t> expected = rows;
   expected.push_back(package_.vocab_size);
   return readable(value.toTensor(), expected, "logits");
@@ -344,7 +347,8 @@ Status ExplicitScript::scatter(const StepGroup& group,
   const auto batch = static_cast<std::int64_t>(group.sequences.size());
   if (!present.isTensorList() || present.toTensorList().size() != package_.cache_layers.size()) {
     return internal_error("the model returned no cache of its " +
-                          std::to_string(package_.cache_layers.size()) + " layers");
+                          std::to_string(package_.cache_layers.size()) +
+                          " layers; export it again");
   }
   const std::vector<at::Tensor> tensors = present.toTensorVector();
   for (std::size_t layer = 0; layer < tensors.size(); ++layer) {
@@ -383,7 +387,7 @@ Result<at::Tensor> ExplicitScript::run_group(const StepGroup& group, const Model
   if (has_previous_ids_) arguments.emplace_back(tensor(previous));
   QUIRE_ASSIGN(const c10::IValue result, script_.call(std::move(arguments)));
   if (!result.isTuple() || result.toTupleRef().elements().size() != 3) {
-    return internal_error("the model did not return logits, keys and values");
+    return internal_error("the model did not return logits, keys and values; export it again");
   }
   const auto& parts = result.toTupleRef().elements();
   QUIRE_TRY(scatter(group, parts[1], 0));
