@@ -241,6 +241,14 @@ MAKERS = {
 }
 
 
+def chosen(inputs, theirs):
+    """What ONNX says of Where: the element itself. ONNX Runtime merges the two sides, which loses the
+    sign of a zero; in all else it must say the same."""
+    exact = np.where(inputs[0], inputs[1], inputs[2])
+    np.testing.assert_array_equal(exact, theirs)
+    return exact
+
+
 @pytest.mark.parametrize("name", list(MAKERS))
 def test_random_nodes_give_onnx_runtimes_bits(driver, tmp_path, name):
     seed = int(os.environ.get("QUIRE_SEED", random.SystemRandom().randrange(2**32)))
@@ -257,6 +265,8 @@ def test_random_nodes_give_onnx_runtimes_bits(driver, tmp_path, name):
         except Exception as error:  # the reference takes no such node: neither need we
             print(f"case {i}: {str(error)[:200]}")
             continue
+        if name == "Where":
+            wanted = [chosen(case.inputs, wanted[0])]
         got = driver(path, case.inputs)
         assert not isinstance(got, str), f"case {i}: {got}"
         assert len(got) == len(wanted)
