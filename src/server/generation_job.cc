@@ -1,5 +1,6 @@
 #include "server/generation_job.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -8,6 +9,15 @@
 #include <vector>
 
 namespace quire::server {
+
+namespace {
+
+// Of a request's own time limit and the server's; 0 is none.
+double shorter(double own_ms, double server_ms) {
+  return own_ms > 0 && server_ms > 0 ? std::min(own_ms, server_ms) : std::max(own_ms, server_ms);
+}
+
+}  // namespace
 
 class GenerationJob::Sink : public AnswerSink {
  public:
@@ -39,12 +49,12 @@ void GenerationJob::start(std::chrono::milliseconds timeout) {
     if (const auto self = weak.lock()) self->abandon(reason);
   });
   if (ended_) return;
-  const openai::ApiRequest& request = prepared_.request;
+  openai::ApiRequest& request = prepared_.request;
   outputs_.resize(request.requests.size());
   num_unfinished_ = outputs_.size();
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    GenerateRequest each = request.requests[i];
-    each.timeout_ms = static_cast<double>(timeout.count());
+    GenerateRequest each = std::move(request.requests[i]);
+    each.timeout_ms = shorter(each.timeout_ms, static_cast<double>(timeout.count()));
     tickets_.push_back(prepared_.model->submit(std::move(each),
                                                std::move(prepared_.ids[i]),
                                                std::make_shared<Sink>(shared_from_this(), i)));

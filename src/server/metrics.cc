@@ -135,6 +135,19 @@ constexpr std::array kHistograms = {
                    &ModelMetrics::queue_time},
 };
 
+struct NamedCounter {
+  const char* name;
+  const char* help;
+  std::uint64_t ModelMetrics::* member;
+};
+
+constexpr std::array kCounters = {
+    NamedCounter{"vllm:prompt_tokens_total", "Tokens of prompts.", &ModelMetrics::prompt_tokens},
+    NamedCounter{"vllm:generation_tokens_total",
+                 "Tokens that were generated.",
+                 &ModelMetrics::generation_tokens},
+};
+
 void write_models(const Metrics& metrics, std::string* out) {
   for (const NamedHistogram& histogram : kHistograms) {
     head(histogram.name, "histogram", histogram.help, out);
@@ -142,19 +155,14 @@ void write_models(const Metrics& metrics, std::string* out) {
       (numbers.*histogram.member).write(histogram.name, label("model_name", model), out);
     }
   }
-  head("vllm:prompt_tokens_total", "counter", "Tokens of prompts.", out);
-  for (const auto& [model, numbers] : metrics.models) {
-    sample("vllm:prompt_tokens_total",
-           label("model_name", model),
-           static_cast<double>(numbers.prompt_tokens),
-           out);
-  }
-  head("vllm:generation_tokens_total", "counter", "Tokens that were generated.", out);
-  for (const auto& [model, numbers] : metrics.models) {
-    sample("vllm:generation_tokens_total",
-           label("model_name", model),
-           static_cast<double>(numbers.generation_tokens),
-           out);
+  for (const NamedCounter& counter : kCounters) {
+    head(counter.name, "counter", counter.help, out);
+    for (const auto& [model, numbers] : metrics.models) {
+      sample(counter.name,
+             label("model_name", model),
+             static_cast<double>(numbers.*counter.member),
+             out);
+    }
   }
   head("vllm:request_success_total", "counter", "Finished sequences by finish reason.", out);
   for (const auto& [model, numbers] : metrics.models) {

@@ -144,6 +144,7 @@ Result<bool> read_other_field(const JsonObject& object,
     QUIRE_ASSIGN(request->priority, read_count(object, name));
   } else if (name == "timeout_ms") {
     QUIRE_ASSIGN(request->timeout_ms, object.number("timeout_ms"));
+    if (request->timeout_ms < 0) return must_be(name, "0 or more milliseconds");
   } else if (name == "cache_salt") {
     QUIRE_ASSIGN(request->cache_salt, object.string("cache_salt"));
   } else {

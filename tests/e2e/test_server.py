@@ -252,6 +252,14 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_back(
         assert server.request("POST", CHAT, chat("Hi", n=2))[0] == 200
 
 
+def test_a_request_may_set_itself_a_time_shorter_than_the_servers(server: Server) -> None:
+    answer = server.post(CHAT, chat("Tell me a story", timeout_ms=0.001), status=504)
+    assert "time" in answer["error"]["message"]
+    assert server.post(CHAT, chat("Hi", timeout_ms=60_000))["choices"]
+    refused = server.post(CHAT, chat("Hi", timeout_ms=-1), status=400)
+    assert "timeout_ms" in refused["error"]["message"]
+
+
 def test_two_models_are_told_apart_by_name(
     quire: Program, tiny_package: Path, tmp_path: Path
 ) -> None:
