@@ -126,6 +126,9 @@ std::uint32_t ThreadPool::wait_for_job(std::uint32_t seen) {
   };
   while (!spin_until(is_new)) {
     const std::uint32_t ticket = ticket_.load();
+    // Looked at after the ticket, which end_threads() changes last: a thread that slept on the
+    // ticket of the end itself would sleep for good.
+    if (stopping_.load()) return ticket;
     // A job that opens in between changes the ticket, and wait() returns at once.
     if (ticket == seen || ticket % 2 == 0) ticket_.wait(ticket);
   }

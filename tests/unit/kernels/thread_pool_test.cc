@@ -176,6 +176,20 @@ TEST(ThreadPoolTest, APoolEndsWhetherItsThreadsHaveBegunOrSpinOrSleep) {
   }
 }
 
+// The stop comes at every moment around the one where a thread has spun for long enough and goes to
+// sleep: one that slept on the ticket of the stop itself would never be joined.
+TEST(ThreadPoolTest, APoolEndsWhileAThreadIsFallingAsleep) {
+  using std::chrono::steady_clock;
+  constexpr int kRounds = 1000;
+  for (int round = 0; round < kRounds; ++round) {
+    ThreadPool pool(2);
+    std::latch begun(2);
+    pool.parallel_for(2, [&](std::int64_t) { begun.arrive_and_wait(); });
+    const auto end = steady_clock::now() + std::chrono::nanoseconds(40'000 + 40 * round);
+    while (steady_clock::now() < end) continue;
+  }
+}
+
 // A sanitizer's own memory does not fit the limit.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(ThreadPoolTest, WhereNotAllThreadsCanBeMadeThoseMadeEndAndTheCallerIsTold) {
