@@ -1,10 +1,12 @@
 """Packages for tests: exported once and kept, copied to be damaged, with hashes made to fit."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,13 @@ class PackageStore:
         settings = json.dumps([export, tokenizer, config], sort_keys=True)
         name += "-" + hashlib.sha256(settings.encode()).hexdigest()[:8]
         source = self.source_of(self._folder / name)
-        if not source.is_dir():
-            from tiny_models import make_tiny_llama
+        with self._alone(source) as missing:
+            if missing:
+                from tiny_models import make_tiny_llama
 
-            # Renamed when it is whole: a run that was stopped leaves nothing to trip over.
-            draft = source.with_name(f".{source.name}.{os.getpid()}")
-            make_tiny_llama(draft, tokenizer=tokenizer, **config).rename(source)
+                # Renamed when it is whole: a run that was stopped leaves nothing to trip over.
+                draft = source.with_name(f".{source.name}.{os.getpid()}")
+                make_tiny_llama(draft, tokenizer=tokenizer, **config).rename(source)
         return self.from_source(name, source, **(export or {}))
 
     def family(
@@ -47,21 +50,31 @@ class PackageStore:
         settings = json.dumps([export, config], sort_keys=True)
         package = self._folder / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
         source = self.source_of(package)
-        if not source.is_dir():
-            from tiny_families import make_tiny
+        with self._alone(source) as missing:
+            if missing:
+                from tiny_families import make_tiny
 
-            draft = source.with_name(f".{source.name}.{os.getpid()}")
-            make_tiny(draft, name, **config).rename(source)
+                draft = source.with_name(f".{source.name}.{os.getpid()}")
+                make_tiny(draft, name, **config).rename(source)
         return self.from_source(package.name, source, **(export or {}))
 
     def from_source(self, name: str, source: Path, /, **export: Any) -> Path:
         """The package of a folder or file, exported with the given options."""
         package = self._folder / name
-        if not package.is_dir():
-            from quire_export import ExportOptions, export_model
+        with self._alone(package) as missing:
+            if missing:
+                from quire_export import ExportOptions, export_model
 
-            export_model(source, package, ExportOptions(progress=False, **export))
+                export_model(source, package, ExportOptions(progress=False, **export))
         return package
+
+    @contextlib.contextmanager
+    def _alone(self, folder: Path) -> Iterator[bool]:
+        """Whether `folder` has to be made; the tests of another process wait meanwhile, and find it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / f".{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield not folder.is_dir()
 
     @staticmethod
     def source_of(package: Path) -> Path:
