@@ -16,7 +16,9 @@ namespace quire::openai {
 
 // Reads a body of /v1/messages. A first line of the system prompt that is a client's billing header
 // is left out: it differs from request to request, and no prefix could be shared.
-Result<ApiRequest> read_messages_request(ApiBody body, const SamplingParams& defaults);
+Result<ApiRequest> read_messages_request(ApiBody body,
+                                         const SamplingParams& defaults,
+                                         const Caller& caller);
 
 std::unique_ptr<Answer> make_messages_answer(const ApiRequest& request,
                                              std::vector<std::string> prompt_texts,

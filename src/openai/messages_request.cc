@@ -175,7 +175,9 @@ Result<ApiBody> as_chat(const json& body) {
 
 }  // namespace
 
-Result<ApiRequest> read_messages_request(ApiBody body, const SamplingParams& defaults) {
+Result<ApiRequest> read_messages_request(ApiBody body,
+                                         const SamplingParams& defaults,
+                                         const Caller&) {
   if (!body.json().contains("max_tokens")) return invalid_argument("max_tokens must be given");
   QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
   return read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), defaults);

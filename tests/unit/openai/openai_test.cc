@@ -26,7 +26,7 @@ Result<ApiRequest> read(const std::string& text, LineForm form = LineForm::kOpen
 Result<ApiRequest> read_messages(const std::string& text) {
   auto body = ApiBody::parse(text);
   if (!body) return body.error();
-  return read_messages_request(*std::move(body), {});
+  return read_messages_request(*std::move(body), {}, {});
 }
 
 const std::vector<ChatMessage>& conversation(const ApiRequest& request) {
