@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "openai/answer.h"
@@ -19,6 +21,9 @@ namespace quire::openai {
 Result<ApiRequest> read_messages_request(ApiBody body,
                                          const SamplingParams& defaults,
                                          const Caller& caller);
+
+// The fields that such a body may have.
+std::span<const std::string_view> messages_field_names();
 
 std::unique_ptr<Answer> make_messages_answer(const ApiRequest& request,
                                              std::vector<std::string> prompt_texts,

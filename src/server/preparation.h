@@ -25,7 +25,6 @@ struct GenerationApi {
   std::unique_ptr<openai::Answer> (*answer)(const openai::ApiRequest& request,
                                             std::vector<std::string> prompt_texts,
                                             openai::AnswerContext context);
-  std::string (*error_body)(const openai::ApiError& error);
   bool to_the_end;  // without a limit of the client's, on to the end of the context
 };
 

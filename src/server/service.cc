@@ -15,6 +15,8 @@
 #include "base/hash.h"
 #include "openai/answer.h"
 #include "openai/messages_api.h"
+#include "openai/nanochat_api.h"
+#include "openai/openapi.h"
 #include "openai/responses_api.h"
 #include "openai/token_api.h"
 
@@ -74,22 +76,19 @@ Result<openai::ApiRequest> read_completion(openai::ApiBody body,
   return openai::read_api_request(wire::LineForm::kOpenAiCompletion, std::move(body), defaults);
 }
 
-constexpr GenerationApi kChat = {.read = read_chat,
-                                 .answer = openai::make_completion_answer,
-                                 .error_body = openai::error_body,
-                                 .to_the_end = true};
+constexpr GenerationApi kChat = {
+    .read = read_chat, .answer = openai::make_completion_answer, .to_the_end = true};
 constexpr GenerationApi kMessages = {.read = openai::read_messages_request,
                                      .answer = openai::make_messages_answer,
-                                     .error_body = openai::messages_error_body,
                                      .to_the_end = true};
 constexpr GenerationApi kResponses = {.read = openai::read_responses_request,
                                       .answer = openai::make_responses_answer,
-                                      .error_body = openai::error_body,
                                       .to_the_end = true};
-constexpr GenerationApi kCompletion = {.read = read_completion,
-                                       .answer = openai::make_completion_answer,
-                                       .error_body = openai::error_body,
-                                       .to_the_end = false};
+constexpr GenerationApi kNanochat = {.read = openai::read_nanochat_request,
+                                     .answer = openai::make_nanochat_answer,
+                                     .to_the_end = true};
+constexpr GenerationApi kCompletion = {
+    .read = read_completion, .answer = openai::make_completion_answer, .to_the_end = false};
 
 // Whether a path is what a pattern says, {} standing for one segment; that segment.
 bool matches(std::string_view pattern, std::string_view path, std::string* segment) {
@@ -115,6 +114,7 @@ struct Service::Route {
   const GenerationApi* api = nullptr;  // of an endpoint that generates, in place of a handler
   Compute compute = nullptr;           // of one that computes its answer, likewise
   bool open = false;                   // to those without a key
+  std::string (*error_body)(const ApiError& error) = openai::error_body;
 };
 
 const std::vector<Service::Route>& Service::routes() {
@@ -123,6 +123,7 @@ const std::vector<Service::Route>& Service::routes() {
       {.method = "GET", .path = "/health/ready", .handler = &Service::ready, .open = true},
       {.method = "GET", .path = "/version", .handler = &Service::version},
       {.method = "GET", .path = "/metrics", .handler = &Service::metrics},
+      {.method = "GET", .path = "/openapi.json", .handler = &Service::openapi},
       {.method = "GET", .path = "/v1/models", .handler = &Service::models},
       {.method = "GET", .path = "/v1/models/{}", .handler = &Service::model},
       {.method = "POST", .path = "/v1/chat/completions", .api = &kChat},
@@ -131,10 +132,15 @@ const std::vector<Service::Route>& Service::routes() {
       {.method = "GET", .path = "/v1/responses/{}", .handler = &Service::stored_response},
       {.method = "DELETE", .path = "/v1/responses/{}", .handler = &Service::delete_response},
       {.method = "GET", .path = "/v1/responses/{}/input_items", .handler = &Service::input_items},
-      {.method = "POST", .path = "/v1/messages", .api = &kMessages},
+      {.method = "POST",
+       .path = "/v1/messages",
+       .api = &kMessages,
+       .error_body = openai::messages_error_body},
       {.method = "POST",
        .path = "/v1/messages/count_tokens",
-       .compute = openai::count_message_tokens},
+       .compute = openai::count_message_tokens,
+       .error_body = openai::messages_error_body},
+      {.method = "POST", .path = "/chat/completions", .api = &kNanochat},
       {.method = "POST", .path = "/tokenize", .compute = openai::tokenize},
       {.method = "POST", .path = "/detokenize", .compute = openai::detokenize},
       {.method = "POST", .path = "/apply-template", .compute = openai::apply_template},
@@ -185,8 +191,8 @@ HttpHeaders Service::cors_headers(const HttpRequest& request) const {
 }
 
 void Service::refuse(const ApiError& error, const Route* route, const LoggedPtr& exchange) {
-  const bool generates = route != nullptr && route->api != nullptr;
-  exchange->respond(error_response(error, generates ? route->api->error_body : openai::error_body));
+  exchange->respond(
+      error_response(error, route == nullptr ? openai::error_body : route->error_body));
 }
 
 void Service::handle(HttpRequest request, std::shared_ptr<Exchange> exchange) {
@@ -264,6 +270,10 @@ void Service::ready(const HttpRequest&, const LoggedPtr& exchange) {
 
 void Service::version(const HttpRequest&, const LoggedPtr& exchange) {
   exchange->respond(json_response({{"version", QUIRE_VERSION}}));
+}
+
+void Service::openapi(const HttpRequest&, const LoggedPtr& exchange) {
+  exchange->respond({.body = std::string(openai::openapi_json())});
 }
 
 void Service::metrics(const HttpRequest&, const LoggedPtr& exchange) {
@@ -368,19 +378,19 @@ void Service::generate(const Route& route, HttpRequest request, const LoggedPtr&
   // Shared: a std::function must be copyable.
   auto body = std::make_shared<std::string>(std::move(request.body));
   openai::Caller caller{.responses = &responses_, .owner = keys_.owner(request)};
-  run_in_pool(route, exchange, [this, &api = *route.api, body, caller, exchange] {
+  run_in_pool(route, exchange, [this, &route, body, caller, exchange] {
     auto prepared = std::make_shared<std::variant<Prepared, ApiError>>(
-        prepare(api, *models_, caller, std::move(*body)));
-    post_([this, &api, prepared, exchange] { submit(api, std::move(*prepared), exchange); });
+        prepare(*route.api, *models_, caller, std::move(*body)));
+    post_([this, &route, prepared, exchange] { submit(route, std::move(*prepared), exchange); });
   });
 }
 
-void Service::submit(const GenerationApi& api,
+void Service::submit(const Route& route,
                      std::variant<Prepared, ApiError> prepared,
                      const LoggedPtr& exchange) {
   if (const auto* error = std::get_if<ApiError>(&prepared)) {
     ++metrics_.rejections[error->status == 503 ? "queue_full" : "invalid"];
-    exchange->respond(error_response(*error, api.error_body));
+    exchange->respond(error_response(*error, route.error_body));
     return;
   }
   auto& good = std::get<Prepared>(prepared);
@@ -394,9 +404,17 @@ void Service::submit(const GenerationApi& api,
     context.num_prompt_tokens += static_cast<std::int64_t>(ids.size());
     context.first_ids.push_back(ids.empty() ? 0 : ids.front());
   }
-  auto answer = api.answer(good.request, good.prompt_texts, std::move(context));
+  const bool conversation =
+      std::holds_alternative<std::vector<ChatMessage>>(good.request.requests.front().prompt);
+  if (conversation) {
+    context.reasoning = good.model->facts().reasoning;
+    context.in_reasoning =
+        context.reasoning &&
+        openai::ends_in_reasoning(*context.reasoning, *context.tokenizer, good.ids.front());
+  }
+  auto answer = route.api->answer(good.request, good.prompt_texts, std::move(context));
   std::make_shared<GenerationJob>(
-      std::move(good), std::move(answer), api.error_body, exchange, &metrics_)
+      std::move(good), std::move(answer), route.error_body, exchange, &metrics_)
       ->start(options_.request_timeout);
 }
 
@@ -406,7 +424,7 @@ void Service::compute(const Route& route, HttpRequest request, const LoggedPtr& 
     auto response = std::make_shared<HttpResponse>();
     const auto done = compute_answer(route.compute, *models_, std::move(*body));
     if (const auto* error = std::get_if<ApiError>(&done)) {
-      *response = error_response(*error, openai::error_body);
+      *response = error_response(*error, route.error_body);
     } else {
       response->body = std::get<std::string>(done);
     }

@@ -58,6 +58,7 @@ class Service {
   void health(const HttpRequest& request, const LoggedPtr& exchange);
   void ready(const HttpRequest& request, const LoggedPtr& exchange);
   void version(const HttpRequest& request, const LoggedPtr& exchange);
+  void openapi(const HttpRequest& request, const LoggedPtr& exchange);
   void metrics(const HttpRequest& request, const LoggedPtr& exchange);
   void models(const HttpRequest& request, const LoggedPtr& exchange);
   void model(const HttpRequest& request, const LoggedPtr& exchange);
@@ -69,7 +70,7 @@ class Service {
   void input_items(const HttpRequest& request, const LoggedPtr& exchange);
   void no_response(const std::string& id, const LoggedPtr& exchange);
   void generate(const Route& route, HttpRequest request, const LoggedPtr& exchange);
-  void submit(const GenerationApi& api,
+  void submit(const Route& route,
               std::variant<Prepared, openai::ApiError> prepared,
               const LoggedPtr& exchange);
   void compute(const Route& route, HttpRequest request, const LoggedPtr& exchange);

@@ -92,6 +92,15 @@ TEST(MessagesTest, BlocksBecomeTheMessagesOfAChat) {
   EXPECT_FALSE(request->requests.front().continue_final_message);
 }
 
+TEST(MessagesTest, AMessageOfNoTextIsAMessageAllTheSame) {
+  for (const char* content : {R"([{"type":"text","text":""}])", "[]", R"("")"}) {
+    const auto request = read_messages(R"({"max_tokens":5,"messages":[{"role":"user","content":)" +
+                                       std::string(content) + "}]}");
+    ASSERT_TRUE(request) << request.error().message();
+    EXPECT_EQ(conversation(*request).size(), 1U);
+  }
+}
+
 TEST(MessagesTest, AnAnswerThatIsBegunIsGoneOnWith) {
   const auto request = read_messages(R"({"max_tokens":5,"messages":[
     {"role":"user","content":"q"},{"role":"assistant","content":"The"}]})");
