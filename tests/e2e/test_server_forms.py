@@ -68,8 +68,9 @@ def test_thoughts_are_told_from_the_answer_in_every_form(
         prompt = server.post("/tokenize", {"messages": messages("Hi"), **kwargs})["tokens"]
         for seed in range(40):
             # A model of four words: two markers, a letter and a blank.
+            bias = seed % 8
             body = {"max_tokens": 8, "temperature": 1.0, "seed": seed, "ignore_eos": True,
-                    "allowed_token_ids": [280, 281, 64, 220]}
+                    "allowed_token_ids": [280, 281, 64, 220], "logit_bias": {"280": bias}}
             raw = server.post(
                 "/v1/completions", {"prompt": prompt, "skip_special_tokens": False, **body})
             thoughts, answer = split(raw["choices"][0]["text"], begun, opening, closing)
