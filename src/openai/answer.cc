@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,6 +62,8 @@ class CompletionAnswer : public Answer {
         prompt_only_(request.prompt_only),
         prompt_texts_(std::move(prompt_texts)),
         first_ids_(std::move(context.first_ids)),
+        reasoning_(std::move(context.reasoning)),
+        in_reasoning_(context.in_reasoning),
         id_((is_chat() ? "chatcmpl-" : "cmpl-") + context.id),
         wire_{.model = std::move(context.model),
               .created = context.created,
@@ -96,8 +99,8 @@ class CompletionAnswer : public Answer {
     ordered_json choice = {{"index", place(prompt, delta.index)}};
     const std::string text = says ? delta.text : std::string();
     if (is_chat()) {
-      choice["delta"] = ordered_json::object();
-      if (says) choice["delta"]["content"] = text;
+      choice["delta"] = chat_delta(prompt, delta.index, text, ends);
+      if (choice["delta"].empty() && !ends && delta.logprobs.empty()) return {};
     } else {
       choice["text"] = text;
     }
@@ -117,7 +120,7 @@ class CompletionAnswer : public Answer {
     if (include_usage_) {
       ordered_json json = head(/*streamed=*/true);
       json["choices"] = ordered_json::array();
-      json["usage"] = usage_json(outputs, prompt_only_);
+      json["usage"] = usage(outputs);
       json["timings"] = timings_json(outputs);
       events = event(dump(json));
     }
@@ -132,7 +135,7 @@ class CompletionAnswer : public Answer {
         json["choices"].push_back(choice(prompt, outputs[prompt], sample));
       }
     }
-    json["usage"] = usage_json(outputs, prompt_only_);
+    json["usage"] = usage(outputs);
     json["timings"] = timings_json(outputs);
     return dump(json);
   }
@@ -146,6 +149,37 @@ class CompletionAnswer : public Answer {
   }
   std::string_view reason(FinishReason reason) const {
     return prompt_only_ ? "length" : wire::openai_finish_reason(reason);
+  }
+
+  const ReasoningMarkers* markers() const { return reasoning_ ? &*reasoning_ : nullptr; }
+
+  ordered_json usage(const std::vector<RequestOutput>& outputs) const {
+    ordered_json json = usage_json(outputs, prompt_only_);
+    if (!reasoning_) return json;
+    std::int64_t thoughts = 0;
+    for (const RequestOutput& output : outputs) {
+      for (const CompletionOutput& sample : output.outputs) {
+        thoughts += count_reasoning_tokens(*reasoning_, in_reasoning_, sample.token_ids);
+      }
+    }
+    json["completion_tokens_details"] = {{"reasoning_tokens", thoughts}};
+    return json;
+  }
+
+  // What a piece adds to a chat's message, its thoughts apart.
+  ordered_json chat_delta(std::size_t prompt, int index, const std::string& text, bool ends) {
+    auto [splitter, unused] =
+        splitters_.try_emplace({prompt, index}, ReasoningSplitter(markers(), in_reasoning_));
+    SplitText split = splitter->second.feed(text);
+    if (ends) {
+      const SplitText rest = splitter->second.finish();
+      split.reasoning += rest.reasoning;
+      split.content += rest.content;
+    }
+    ordered_json json = ordered_json::object();
+    if (!split.reasoning.empty()) json["reasoning_content"] = split.reasoning;
+    if (!split.content.empty()) json["content"] = split.content;
+    return json;
   }
 
   ordered_json head(bool streamed) const {
@@ -169,6 +203,12 @@ class CompletionAnswer : public Answer {
     if (!echo_) {
       ordered_json plain = wire::openai_choice(form_, sample, wire_);
       plain["index"] = place(prompt, sample.index);
+      if (is_chat() && reasoning_) {
+        const SplitText split = split_reasoning(markers(), in_reasoning_, sample.text);
+        plain["message"]["content"] = split.content;
+        plain["message"]["reasoning_content"] =
+            split.reasoning.empty() ? ordered_json() : ordered_json(split.reasoning);
+      }
       return plain;
     }
     CompletionOutput shown = sample;
@@ -200,6 +240,9 @@ class CompletionAnswer : public Answer {
   bool prompt_only_;
   std::vector<std::string> prompt_texts_;
   std::vector<TokenId> first_ids_;
+  std::optional<ReasoningMarkers> reasoning_;
+  bool in_reasoning_;
+  std::map<std::pair<std::size_t, int>, ReasoningSplitter> splitters_;  // of samples
   std::string id_;
   wire::OpenAiContext wire_;
   std::map<std::pair<std::size_t, int>, std::size_t> offsets_;  // of a sample's next token's text

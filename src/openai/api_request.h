@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "openai/response_store.h"
 #include "quire/llm.h"
 #include "wire/prompt_json.h"
 
@@ -36,6 +38,18 @@ class ApiBody {
   nlohmann::json json_;
 };
 
+// What a request for a response says beside what the engine computes: for its answer to repeat, and
+// for the store to keep.
+struct ResponseForm {
+  nlohmann::ordered_json echo;           // fields of the answer
+  std::string messages;                  // the conversation without instructions, a JSON array
+  std::vector<std::string> input_items;  // JSON each
+  bool with_logprobs = false;
+  bool store = true;
+  Caller caller;
+  std::shared_ptr<const StoredResponse> previous;  // null: a conversation begins
+};
+
 // What a completion or chat completion asks for: of the engine, one request a prompt, and of the
 // answer's form.
 struct ApiRequest {
@@ -45,6 +59,7 @@ struct ApiRequest {
   bool stream = false;
   bool include_usage = false;
   bool echo = false;
+  std::shared_ptr<ResponseForm> response;  // of a request for a response; else null
   bool prompt_only = false;  // max_tokens 0: nothing new, the prompt's log-probabilities at most
 
   int num_samples() const;  // of all prompts together

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "openai/answer.h"
@@ -16,7 +18,12 @@ namespace quire::openai {
 
 // Reads a body of /v1/messages. A first line of the system prompt that is a client's billing header
 // is left out: it differs from request to request, and no prefix could be shared.
-Result<ApiRequest> read_messages_request(ApiBody body, const SamplingParams& defaults);
+Result<ApiRequest> read_messages_request(ApiBody body,
+                                         const SamplingParams& defaults,
+                                         const Caller& caller);
+
+// The fields that such a body may have.
+std::span<const std::string_view> messages_field_names();
 
 std::unique_ptr<Answer> make_messages_answer(const ApiRequest& request,
                                              std::vector<std::string> prompt_texts,

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "openai/messages_api.h"
 
@@ -11,6 +12,18 @@ namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
+
+// Fields that the chat completion has under the same name; and those that are read here.
+constexpr std::array<std::string_view, 8> kSame = {"model",
+                                                   "max_tokens",
+                                                   "stream",
+                                                   "temperature",
+                                                   "top_p",
+                                                   "top_k",
+                                                   "chat_template_kwargs",
+                                                   "metadata"};
+constexpr std::array<std::string_view, 7> kOwn = {
+    "messages", "system", "stop_sequences", "tools", "tool_choice", "thinking", "service_tier"};
 
 constexpr std::string_view kBillingHeader = "x-anthropic-billing-header";
 
@@ -74,6 +87,7 @@ Status read_message(const json& message, ordered_json* out) {
   }
   if (!message["content"].is_array()) return refusal;
   std::string text;
+  bool has_results = false;
   ordered_json calls = ordered_json::array();
   for (const json& block : message["content"]) {
     if (!block.is_object()) return refusal;
@@ -86,14 +100,13 @@ Status read_message(const json& message, ordered_json* out) {
       out->push_back({{"role", "tool"},
                       {"tool_call_id", text_field(block, "tool_use_id")},
                       {"content", std::move(result)}});
+      has_results = true;
     } else {
       QUIRE_ASSIGN(const std::string piece, read_text(json::array({block}), "messages"));
       text += piece;
     }
   }
-  const bool only_results =
-      text.empty() && calls.empty() && role == "user" && !message["content"].empty();
-  if (only_results) return ok_status();
+  if (has_results && text.empty()) return ok_status();
   ordered_json plain = {{"role", role}, {"content", text}};
   if (!calls.empty()) plain["tool_calls"] = std::move(calls);
   out->push_back(std::move(plain));
@@ -127,14 +140,6 @@ Status read_choice(const json& value, ordered_json* out) {
 
 // A field that is not the conversation itself.
 Status read_field(const std::string& name, const json& value, ordered_json* out) {
-  constexpr std::array<std::string_view, 8> kSame = {"model",
-                                                     "max_tokens",
-                                                     "stream",
-                                                     "temperature",
-                                                     "top_p",
-                                                     "top_k",
-                                                     "chat_template_kwargs",
-                                                     "metadata"};
   if (std::ranges::find(kSame, std::string_view(name)) != kSame.end()) {
     (*out)[name] = value;
   } else if (name == "stop_sequences") {
@@ -145,8 +150,6 @@ Status read_field(const std::string& name, const json& value, ordered_json* out)
     return read_choice(value, out);
   } else if (name == "thinking") {
     if (!value.is_object() || text_field(value, "type") != "disabled") return not_here("thinking");
-  } else if (name != "service_tier") {
-    return invalid_argument("the field \"" + name.substr(0, 60) + "\" is not known; leave it out");
   }
   return ok_status();
 }
@@ -167,6 +170,11 @@ Result<ApiBody> as_chat(const json& body) {
   // An answer that the client has begun is to be gone on with.
   if (chat["messages"].back()["role"] == "assistant") chat["continue_final_message"] = true;
   for (const auto& [name, value] : body.items()) {
+    if (std::ranges::find(kSame, name) == kSame.end() &&
+        std::ranges::find(kOwn, name) == kOwn.end()) {
+      return invalid_argument("the field \"" + name.substr(0, 60) +
+                              "\" is not known; leave it out");
+    }
     if (name == "messages" || name == "system" || value.is_null()) continue;
     QUIRE_TRY(read_field(name, value, &chat));
   }
@@ -175,7 +183,18 @@ Result<ApiBody> as_chat(const json& body) {
 
 }  // namespace
 
-Result<ApiRequest> read_messages_request(ApiBody body, const SamplingParams& defaults) {
+std::span<const std::string_view> messages_field_names() {
+  static const std::vector<std::string_view> kAll = [] {
+    std::vector<std::string_view> all(kSame.begin(), kSame.end());
+    all.insert(all.end(), kOwn.begin(), kOwn.end());
+    return all;
+  }();
+  return kAll;
+}
+
+Result<ApiRequest> read_messages_request(ApiBody body,
+                                         const SamplingParams& defaults,
+                                         const Caller&) {
   if (!body.json().contains("max_tokens")) return invalid_argument("max_tokens must be given");
   QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
   return read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), defaults);

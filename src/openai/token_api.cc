@@ -1,7 +1,8 @@
 #include "openai/token_api.h"
 
 #include <algorithm>
-#include <initializer_list>
+#include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,7 +16,11 @@ namespace {
 
 using nlohmann::ordered_json;
 
-Status check_names(const ApiBody& body, std::initializer_list<std::string_view> known) {
+constexpr std::array<std::string_view, 4> kTokenizeText = {
+    "model", "prompt", "content", "add_special_tokens"};
+constexpr std::array<std::string_view, 2> kDetokenize = {"model", "tokens"};
+
+Status check_names(const ApiBody& body, std::span<const std::string_view> known) {
   for (const auto& [name, value] : body.json().items()) {
     if (std::ranges::find(known, std::string_view(name)) != known.end()) continue;
     return invalid_argument("the field \"" + name.substr(0, 60) + "\" is not known; leave it out");
@@ -29,7 +34,7 @@ Status check_tokenizer(const PromptEncoder& encoder) {
 }
 
 Result<std::vector<TokenId>> ids_of_text(const ApiBody& body, const PromptEncoder& encoder) {
-  QUIRE_TRY(check_names(body, {"model", "prompt", "content", "add_special_tokens"}));
+  QUIRE_TRY(check_names(body, kTokenizeText));
   QUIRE_TRY(check_tokenizer(encoder));
   QUIRE_ASSIGN(const JsonObject object, JsonObject::of(body.json(), "the body"));
   if (object.has("prompt") == object.has("content")) {
@@ -56,6 +61,9 @@ std::string dump(const ordered_json& json) {
 
 }  // namespace
 
+std::span<const std::string_view> tokenize_text_field_names() { return kTokenizeText; }
+std::span<const std::string_view> detokenize_field_names() { return kDetokenize; }
+
 Result<std::string> tokenize(ApiBody body, const PromptEncoder& encoder, int max_model_len) {
   std::vector<TokenId> ids;
   if (body.json().contains("messages")) {
@@ -68,7 +76,7 @@ Result<std::string> tokenize(ApiBody body, const PromptEncoder& encoder, int max
 }
 
 Result<std::string> detokenize(ApiBody body, const PromptEncoder& encoder, int) {
-  QUIRE_TRY(check_names(body, {"model", "tokens"}));
+  QUIRE_TRY(check_names(body, kDetokenize));
   QUIRE_TRY(check_tokenizer(encoder));
   if (!body.json().contains("tokens")) return invalid_argument("the body needs tokens");
   QUIRE_ASSIGN(const auto ids, wire::read_ids(body.json()["tokens"], "tokens"));

@@ -61,4 +61,8 @@ bool ApiKeys::allow(const HttpRequest& request) const {
   return allowed && !given.empty();
 }
 
+std::string ApiKeys::owner(const HttpRequest& request) const {
+  return keys_.empty() ? std::string() : std::string(given_key(request));
+}
+
 }  // namespace quire::server

@@ -16,6 +16,7 @@ namespace {
 ModelFacts facts_of(Llm* llm) {
   const ModelSpec& spec = llm->runner().spec();
   return {.encoder = llm->encoder(),
+          .reasoning = openai::find_reasoning_markers(llm->tokenizer()),
           .defaults = llm->recommended_params(),
           .default_max_tokens = llm->recommended_max_tokens(),
           .vocab_size = spec.vocab_size,

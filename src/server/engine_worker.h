@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "openai/reasoning.h"
 #include "quire/llm.h"
 #include "quire/result.h"
 
@@ -32,6 +33,7 @@ class AnswerSink {
 // What is known of a model once it is loaded; does not change any more.
 struct ModelFacts {
   PromptEncoder encoder;
+  std::optional<openai::ReasoningMarkers> reasoning;  // of a model that thinks
   SamplingParams defaults;
   std::optional<int> default_max_tokens;
   int vocab_size = 0;

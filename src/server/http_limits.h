@@ -16,6 +16,8 @@ struct HttpLimits {
   std::size_t read_ahead_bytes = 64 * 1024;       // of requests sent before the last was answered
   std::size_t connections = 2048;                 // 503
   std::size_t unread_bytes = 256 * 1024;          // of a stream that its client does not read
+  std::size_t stored_responses = 1024;            // the oldest is forgotten
+  std::size_t stored_bytes = 64 * 1024 * 1024;    // of all of them together; likewise
   std::chrono::milliseconds header_time{10'000};  // 408; from its first byte
   std::chrono::milliseconds body_window{30'000};  // 408; in each must come ...
   std::uint64_t body_window_bytes = 30 * 1024;    // ... this much

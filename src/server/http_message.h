@@ -15,6 +15,8 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 struct HttpRequest {
   std::string method;
   std::string path;     // without the query
+  std::string query;    // what comes behind the question mark
+  std::string segment;  // of the path, where its route leaves one open
   HttpHeaders headers;  // names in lower case
   std::string body;
 

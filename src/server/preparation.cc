@@ -20,7 +20,8 @@ constexpr int kCompletionTokens = 16;  // OpenAI's own default for text completi
 
 ApiError error_of(const Status& status, const nlohmann::json& body) {
   ApiError error = openai::api_error(status);
-  if (error.status == 400) error.param = openai::field_at_fault(error.message, body);
+  if (error.status == 400 || error.status == 404)
+    error.param = openai::field_at_fault(error.message, body);
   return error;
 }
 
@@ -28,6 +29,8 @@ SamplingParams defaults_of(const GenerationApi& api, const ModelFacts& facts) {
   SamplingParams params = facts.defaults;
   params.max_tokens = facts.default_max_tokens.value_or(
       api.to_the_end ? std::numeric_limits<int>::max() : kCompletionTokens);
+  // Thoughts could not be told from the answer without their markers.
+  if (facts.reasoning && facts.reasoning->special) params.skip_special_tokens = false;
   return params;
 }
 
@@ -40,11 +43,42 @@ std::optional<ApiError> check_length(const std::vector<TokenId>& ids, const Mode
                   .code = "context_length_exceeded"};
 }
 
+// The ids of a prompt, the first ones known already where a conversation goes on.
+Result<std::vector<TokenId>> ids_of(const GenerateRequest& request, Prepared* prepared) {
+  const PromptEncoder& encoder = prepared->model->facts().encoder;
+  const openai::ResponseForm* const response = prepared->request.response.get();
+  if (response == nullptr) return encoder.encode(request);
+  const openai::PromptStart none;
+  QUIRE_ASSIGN(prepared->kept,
+               openai::encode_conversation(
+                   encoder, request, response->previous ? response->previous->start : none));
+  return prepared->kept.ids;
+}
+
+// The prompt's text for an echo.
+std::optional<ApiError> keep_text(const nlohmann::json& body,
+                                  const GenerateRequest& request,
+                                  Prepared* prepared) {
+  const Tokenizer* const tokenizer = prepared->model->facts().encoder.tokenizer();
+  if (const auto* text = std::get_if<std::string>(&request.prompt)) {
+    prepared->prompt_texts.push_back(*text);
+    return std::nullopt;
+  }
+  if (tokenizer == nullptr) {
+    return ApiError{.message = "echo needs a tokenizer, and this package has none",
+                    .param = "echo"};
+  }
+  const auto text = tokenizer->decode(prepared->ids.back(), true);
+  if (!text) return error_of(text.error(), body);
+  prepared->prompt_texts.push_back(*text);
+  return std::nullopt;
+}
+
 // Ids of every prompt; room for the answer is what the prompt leaves.
 std::optional<ApiError> encode(const nlohmann::json& body, Prepared* prepared) {
   const ModelFacts& facts = prepared->model->facts();
   for (GenerateRequest& request : prepared->request.requests) {
-    auto ids = facts.encoder.encode(request);
+    auto ids = ids_of(request, prepared);
     if (!ids) return error_of(ids.error(), body);
     if (auto error = check_length(*ids, facts)) {
       if (!body.contains(error->param)) error->param = body.contains("prompt") ? "prompt" : "input";
@@ -55,16 +89,7 @@ std::optional<ApiError> encode(const nlohmann::json& body, Prepared* prepared) {
         static_cast<int>(std::clamp<std::int64_t>(room, 1, request.params.max_tokens));
     prepared->ids.push_back(std::move(*ids));
     if (!prepared->request.echo) continue;
-    if (const auto* text = std::get_if<std::string>(&request.prompt)) {
-      prepared->prompt_texts.push_back(*text);
-    } else if (facts.encoder.tokenizer() != nullptr) {
-      const auto text_of = facts.encoder.tokenizer()->decode(prepared->ids.back(), true);
-      if (!text_of) return error_of(text_of.error(), body);
-      prepared->prompt_texts.push_back(*text_of);
-    } else {
-      return ApiError{.message = "echo needs a tokenizer, and this package has none",
-                      .param = "echo"};
-    }
+    if (auto error = keep_text(body, request, prepared)) return error;
   }
   return std::nullopt;
 }
@@ -104,6 +129,7 @@ std::variant<Answer, ApiError> answer_or_error(const Work& work) {
 
 std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
                                               const Models& models,
+                                              const openai::Caller& caller,
                                               std::string text) {
   auto body = ApiBody::parse(std::move(text));
   if (!body) return openai::api_error(body.error());
@@ -112,7 +138,7 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
   if (model == nullptr) return unknown_model(models, name);
   const ModelFacts& facts = model->facts();
   const nlohmann::json fields = names_of(body->json());
-  auto request = api.read(*std::move(body), defaults_of(api, facts));
+  auto request = api.read(*std::move(body), defaults_of(api, facts), caller);
   if (!request) return error_of(request.error(), fields);
   for (const GenerateRequest& each : request->requests) {
     if (Status status = validate(each.params, facts.vocab_size); !status.ok()) {
@@ -128,6 +154,7 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
                     .request = *std::move(request),
                     .ids = {},
                     .prompt_texts = {},
+                    .kept = {},
                     .places = *std::move(places)};
   if (auto error = encode(fields, &prepared)) return *std::move(error);
   return prepared;
@@ -137,8 +164,10 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
 
 std::variant<Prepared, ApiError> prepare(const GenerationApi& api,
                                          const Models& models,
+                                         const openai::Caller& caller,
                                          std::string body) {
-  return answer_or_error<Prepared>([&] { return prepare_body(api, models, std::move(body)); });
+  return answer_or_error<Prepared>(
+      [&] { return prepare_body(api, models, caller, std::move(body)); });
 }
 
 std::variant<std::string, ApiError> compute_answer(Compute compute,

@@ -8,6 +8,8 @@
 #include "openai/answer.h"
 #include "openai/api_error.h"
 #include "openai/api_request.h"
+#include "openai/prompt_start.h"
+#include "openai/response_store.h"
 #include "server/engine_worker.h"
 
 namespace quire::server {
@@ -17,11 +19,12 @@ using Models = std::vector<std::unique_ptr<EngineWorker>>;
 
 // What tells one endpoint that generates from another.
 struct GenerationApi {
-  Result<openai::ApiRequest> (*read)(openai::ApiBody body, const SamplingParams& defaults);
+  Result<openai::ApiRequest> (*read)(openai::ApiBody body,
+                                     const SamplingParams& defaults,
+                                     const openai::Caller& caller);
   std::unique_ptr<openai::Answer> (*answer)(const openai::ApiRequest& request,
                                             std::vector<std::string> prompt_texts,
                                             openai::AnswerContext context);
-  std::string (*error_body)(const openai::ApiError& error);
   bool to_the_end;  // without a limit of the client's, on to the end of the context
 };
 
@@ -31,6 +34,7 @@ struct Prepared {
   openai::ApiRequest request;
   std::vector<std::vector<TokenId>> ids;  // of each prompt
   std::vector<std::string> prompt_texts;  // likewise, for an echo
+  openai::EncodedConversation kept;       // of a response, for the next to go on from
   Reservation places;
 };
 
@@ -38,6 +42,7 @@ struct Prepared {
 // thread that may take its time; never throws.
 std::variant<Prepared, openai::ApiError> prepare(const GenerationApi& api,
                                                  const Models& models,
+                                                 const openai::Caller& caller,
                                                  std::string body);
 
 // What answers a body at once, with a body.

@@ -15,6 +15,9 @@
 #include "base/hash.h"
 #include "openai/answer.h"
 #include "openai/messages_api.h"
+#include "openai/nanochat_api.h"
+#include "openai/openapi.h"
+#include "openai/responses_api.h"
 #include "openai/token_api.h"
 
 namespace quire::server {
@@ -25,7 +28,6 @@ using openai::ApiError;
 
 constexpr int kPoolThreads = 2;
 constexpr std::size_t kMaxIdBytes = 128;
-constexpr std::string_view kModelsPrefix = "/v1/models/";
 
 std::int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -63,25 +65,45 @@ HttpResponse json_response(const ordered_json& json) {
   return {.body = json.dump(-1, ' ', false, ordered_json::error_handler_t::replace)};
 }
 
-Result<openai::ApiRequest> read_chat(openai::ApiBody body, const SamplingParams& defaults) {
+Result<openai::ApiRequest> read_chat(openai::ApiBody body,
+                                     const SamplingParams& defaults,
+                                     const openai::Caller&) {
   return openai::read_api_request(wire::LineForm::kOpenAiChat, std::move(body), defaults);
 }
-Result<openai::ApiRequest> read_completion(openai::ApiBody body, const SamplingParams& defaults) {
+Result<openai::ApiRequest> read_completion(openai::ApiBody body,
+                                           const SamplingParams& defaults,
+                                           const openai::Caller&) {
   return openai::read_api_request(wire::LineForm::kOpenAiCompletion, std::move(body), defaults);
 }
 
-constexpr GenerationApi kChat = {.read = read_chat,
-                                 .answer = openai::make_completion_answer,
-                                 .error_body = openai::error_body,
-                                 .to_the_end = true};
+constexpr GenerationApi kChat = {
+    .read = read_chat, .answer = openai::make_completion_answer, .to_the_end = true};
 constexpr GenerationApi kMessages = {.read = openai::read_messages_request,
                                      .answer = openai::make_messages_answer,
-                                     .error_body = openai::messages_error_body,
                                      .to_the_end = true};
-constexpr GenerationApi kCompletion = {.read = read_completion,
-                                       .answer = openai::make_completion_answer,
-                                       .error_body = openai::error_body,
-                                       .to_the_end = false};
+constexpr GenerationApi kResponses = {.read = openai::read_responses_request,
+                                      .answer = openai::make_responses_answer,
+                                      .to_the_end = true};
+constexpr GenerationApi kNanochat = {.read = openai::read_nanochat_request,
+                                     .answer = openai::make_nanochat_answer,
+                                     .to_the_end = true};
+constexpr GenerationApi kCompletion = {
+    .read = read_completion, .answer = openai::make_completion_answer, .to_the_end = false};
+
+// Whether a path is what a pattern says, {} standing for one segment; that segment.
+bool matches(std::string_view pattern, std::string_view path, std::string* segment) {
+  const std::size_t mark = pattern.find("{}");
+  if (mark == std::string_view::npos) return pattern == path;
+  const std::string_view behind = pattern.substr(mark + 2);
+  if (path.size() <= mark + behind.size() || !path.starts_with(pattern.substr(0, mark)) ||
+      !path.ends_with(behind)) {
+    return false;
+  }
+  const std::string_view name = path.substr(mark, path.size() - mark - behind.size());
+  if (name.find('/') != std::string_view::npos) return false;
+  *segment = name;
+  return true;
+}
 
 }  // namespace
 
@@ -92,6 +114,7 @@ struct Service::Route {
   const GenerationApi* api = nullptr;  // of an endpoint that generates, in place of a handler
   Compute compute = nullptr;           // of one that computes its answer, likewise
   bool open = false;                   // to those without a key
+  std::string (*error_body)(const ApiError& error) = openai::error_body;
 };
 
 const std::vector<Service::Route>& Service::routes() {
@@ -100,19 +123,35 @@ const std::vector<Service::Route>& Service::routes() {
       {.method = "GET", .path = "/health/ready", .handler = &Service::ready, .open = true},
       {.method = "GET", .path = "/version", .handler = &Service::version},
       {.method = "GET", .path = "/metrics", .handler = &Service::metrics},
+      {.method = "GET", .path = "/openapi.json", .handler = &Service::openapi},
       {.method = "GET", .path = "/v1/models", .handler = &Service::models},
-      {.method = "GET", .path = kModelsPrefix, .handler = &Service::models},
+      {.method = "GET", .path = "/v1/models/{}", .handler = &Service::model},
       {.method = "POST", .path = "/v1/chat/completions", .api = &kChat},
       {.method = "POST", .path = "/v1/completions", .api = &kCompletion},
-      {.method = "POST", .path = "/v1/messages", .api = &kMessages},
+      {.method = "POST", .path = "/v1/responses", .api = &kResponses},
+      {.method = "GET", .path = "/v1/responses/{}", .handler = &Service::stored_response},
+      {.method = "DELETE", .path = "/v1/responses/{}", .handler = &Service::delete_response},
+      {.method = "GET", .path = "/v1/responses/{}/input_items", .handler = &Service::input_items},
+      {.method = "POST",
+       .path = "/v1/messages",
+       .api = &kMessages,
+       .error_body = openai::messages_error_body},
       {.method = "POST",
        .path = "/v1/messages/count_tokens",
-       .compute = openai::count_message_tokens},
+       .compute = openai::count_message_tokens,
+       .error_body = openai::messages_error_body},
+      {.method = "POST", .path = "/chat/completions", .api = &kNanochat},
       {.method = "POST", .path = "/tokenize", .compute = openai::tokenize},
       {.method = "POST", .path = "/detokenize", .compute = openai::detokenize},
       {.method = "POST", .path = "/apply-template", .compute = openai::apply_template},
   };
   return kRoutes;
+}
+
+std::vector<std::pair<std::string, std::string>> Service::route_list() {
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const Route& route : routes()) list.emplace_back(route.method, route.path);
+  return list;
 }
 
 Service::Service(ServiceOptions options, const Models* models, Post post, LoggedExchange::Done log)
@@ -121,6 +160,7 @@ Service::Service(ServiceOptions options, const Models* models, Post post, Logged
       post_(std::move(post)),
       log_(std::move(log)),
       started_(now_seconds()),
+      responses_(options_.stored_responses, options_.stored_bytes),
       pool_(kPoolThreads, options_.max_queue) {}
 
 Service::LoggedPtr Service::logged(const HttpRequest& request, std::shared_ptr<Exchange> exchange) {
@@ -151,8 +191,8 @@ HttpHeaders Service::cors_headers(const HttpRequest& request) const {
 }
 
 void Service::refuse(const ApiError& error, const Route* route, const LoggedPtr& exchange) {
-  const bool generates = route != nullptr && route->api != nullptr;
-  exchange->respond(error_response(error, generates ? route->api->error_body : openai::error_body));
+  exchange->respond(
+      error_response(error, route == nullptr ? openai::error_body : route->error_body));
 }
 
 void Service::handle(HttpRequest request, std::shared_ptr<Exchange> exchange) {
@@ -180,8 +220,7 @@ void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {
   std::string methods;
   const bool head = request.method == "HEAD";
   for (const Route& route : routes()) {
-    const bool prefix = route.path.ends_with('/');
-    if (prefix ? !request.path.starts_with(route.path) : request.path != route.path) continue;
+    if (!matches(route.path, request.path, &request.segment)) continue;
     methods += (methods.empty() ? "" : ", ") + std::string(route.method);
     if (route.method == request.method || (head && route.method == "GET")) found = &route;
   }
@@ -233,6 +272,10 @@ void Service::version(const HttpRequest&, const LoggedPtr& exchange) {
   exchange->respond(json_response({{"version", QUIRE_VERSION}}));
 }
 
+void Service::openapi(const HttpRequest&, const LoggedPtr& exchange) {
+  exchange->respond({.body = std::string(openai::openapi_json())});
+}
+
 void Service::metrics(const HttpRequest&, const LoggedPtr& exchange) {
   std::map<std::string, EngineView> engines;
   if (state_ != State::kLoading) {
@@ -244,26 +287,68 @@ void Service::metrics(const HttpRequest&, const LoggedPtr& exchange) {
                      .content_type = "text/plain; version=0.0.4; charset=utf-8"});
 }
 
-void Service::models(const HttpRequest& request, const LoggedPtr& exchange) {
-  const auto card = [this](const EngineWorker& model) -> ordered_json {
-    ordered_json json = {
-        {"id", model.name()}, {"object", "model"}, {"created", started_}, {"owned_by", "quire"}};
-    if (state_ != State::kLoading) json["max_model_len"] = model.facts().max_seq_len;
-    return json;
-  };
-  if (request.path.starts_with(kModelsPrefix)) {
-    const std::string name = request.path.substr(kModelsPrefix.size());
-    const EngineWorker* model = name.empty() ? nullptr : find_model(*models_, name);
-    if (model == nullptr) {
-      refuse(unknown_model(*models_, name), nullptr, exchange);
-    } else {
-      exchange->respond(json_response(card(*model)));
-    }
+ordered_json Service::model_card(const EngineWorker& model) const {
+  ordered_json json = {
+      {"id", model.name()}, {"object", "model"}, {"created", started_}, {"owned_by", "quire"}};
+  if (state_ != State::kLoading) json["max_model_len"] = model.facts().max_seq_len;
+  return json;
+}
+
+void Service::models(const HttpRequest&, const LoggedPtr& exchange) {
+  ordered_json list = ordered_json::array();
+  for (const auto& model : *models_) list.push_back(model_card(*model));
+  exchange->respond(json_response({{"object", "list"}, {"data", std::move(list)}}));
+}
+
+void Service::model(const HttpRequest& request, const LoggedPtr& exchange) {
+  if (const EngineWorker* model = find_model(*models_, request.segment)) {
+    exchange->respond(json_response(model_card(*model)));
+  } else {
+    refuse(unknown_model(*models_, request.segment), nullptr, exchange);
+  }
+}
+
+void Service::no_response(const std::string& id, const LoggedPtr& exchange) {
+  refuse(
+      {.status = 404,
+       .message = "there is no response \"" + id.substr(0, 80) +
+                  "\" (any more); those of store: false are not kept, and the oldest are forgotten",
+       .param = "response_id"},
+      nullptr,
+      exchange);
+}
+
+void Service::stored_response(const HttpRequest& request, const LoggedPtr& exchange) {
+  if (!request.query.empty()) {
+    const std::string name = request.query.substr(0, request.query.find_first_of("=&"));
+    refuse({.message = "the field \"" + name.substr(0, 60) +
+                       "\" is not in this version; leave it out: a response is answered whole",
+            .param = name.substr(0, 60)},
+           nullptr,
+           exchange);
     return;
   }
-  ordered_json list = ordered_json::array();
-  for (const auto& model : *models_) list.push_back(card(*model));
-  exchange->respond(json_response({{"object", "list"}, {"data", std::move(list)}}));
+  const auto stored = responses_.find(request.segment, keys_.owner(request));
+  if (stored == nullptr) return no_response(request.segment, exchange);
+  exchange->respond({.body = stored->json});
+}
+
+void Service::delete_response(const HttpRequest& request, const LoggedPtr& exchange) {
+  if (!responses_.erase(request.segment, keys_.owner(request))) {
+    return no_response(request.segment, exchange);
+  }
+  exchange->respond({.body = openai::deleted_body(request.segment)});
+}
+
+void Service::input_items(const HttpRequest& request, const LoggedPtr& exchange) {
+  const auto stored = responses_.find(request.segment, keys_.owner(request));
+  if (stored == nullptr) return no_response(request.segment, exchange);
+  const auto page = openai::list_input_items(*stored, request.query);
+  if (page) {
+    exchange->respond({.body = *page});
+  } else {
+    refuse(openai::api_error(page.error()), nullptr, exchange);
+  }
 }
 
 // Refuses what cannot be served now.
@@ -292,19 +377,20 @@ void Service::run_in_pool(const Route& route,
 void Service::generate(const Route& route, HttpRequest request, const LoggedPtr& exchange) {
   // Shared: a std::function must be copyable.
   auto body = std::make_shared<std::string>(std::move(request.body));
-  run_in_pool(route, exchange, [this, &api = *route.api, body, exchange] {
+  openai::Caller caller{.responses = &responses_, .owner = keys_.owner(request)};
+  run_in_pool(route, exchange, [this, &route, body, caller, exchange] {
     auto prepared = std::make_shared<std::variant<Prepared, ApiError>>(
-        prepare(api, *models_, std::move(*body)));
-    post_([this, &api, prepared, exchange] { submit(api, std::move(*prepared), exchange); });
+        prepare(*route.api, *models_, caller, std::move(*body)));
+    post_([this, &route, prepared, exchange] { submit(route, std::move(*prepared), exchange); });
   });
 }
 
-void Service::submit(const GenerationApi& api,
+void Service::submit(const Route& route,
                      std::variant<Prepared, ApiError> prepared,
                      const LoggedPtr& exchange) {
   if (const auto* error = std::get_if<ApiError>(&prepared)) {
     ++metrics_.rejections[error->status == 503 ? "queue_full" : "invalid"];
-    exchange->respond(error_response(*error, api.error_body));
+    exchange->respond(error_response(*error, route.error_body));
     return;
   }
   auto& good = std::get<Prepared>(prepared);
@@ -312,14 +398,23 @@ void Service::submit(const GenerationApi& api,
   openai::AnswerContext context{.id = new_id(),
                                 .model = good.model->name(),
                                 .created = now_seconds(),
-                                .tokenizer = good.model->facts().encoder.tokenizer()};
+                                .tokenizer = good.model->facts().encoder.tokenizer(),
+                                .prompt = std::move(good.kept)};
   for (const std::vector<TokenId>& ids : good.ids) {
     context.num_prompt_tokens += static_cast<std::int64_t>(ids.size());
     context.first_ids.push_back(ids.empty() ? 0 : ids.front());
   }
-  auto answer = api.answer(good.request, good.prompt_texts, std::move(context));
+  const bool conversation =
+      std::holds_alternative<std::vector<ChatMessage>>(good.request.requests.front().prompt);
+  if (conversation) {
+    context.reasoning = good.model->facts().reasoning;
+    context.in_reasoning =
+        context.reasoning &&
+        openai::ends_in_reasoning(*context.reasoning, *context.tokenizer, good.ids.front());
+  }
+  auto answer = route.api->answer(good.request, good.prompt_texts, std::move(context));
   std::make_shared<GenerationJob>(
-      std::move(good), std::move(answer), api.error_body, exchange, &metrics_)
+      std::move(good), std::move(answer), route.error_body, exchange, &metrics_)
       ->start(options_.request_timeout);
 }
 
@@ -329,7 +424,7 @@ void Service::compute(const Route& route, HttpRequest request, const LoggedPtr& 
     auto response = std::make_shared<HttpResponse>();
     const auto done = compute_answer(route.compute, *models_, std::move(*body));
     if (const auto* error = std::get_if<ApiError>(&done)) {
-      *response = error_response(*error, openai::error_body);
+      *response = error_response(*error, route.error_body);
     } else {
       response->body = std::get<std::string>(done);
     }

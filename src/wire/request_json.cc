@@ -1,7 +1,6 @@
 #include "wire/request_json.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,18 +11,6 @@
 
 namespace quire::wire {
 namespace {
-
-// Fields of OpenAI's that say nothing of what the answer is to be.
-constexpr std::array<std::string_view, 10> kWithoutEffect = {"model",
-                                                             "user",
-                                                             "metadata",
-                                                             "store",
-                                                             "service_tier",
-                                                             "parallel_tool_calls",
-                                                             "safety_identifier",
-                                                             "prompt_cache_key",
-                                                             "prompt_cache_retention",
-                                                             "stream_options"};
 
 Result<ChatMessage> read_message(const nlohmann::json& item, std::string_view raw) {
   QUIRE_ASSIGN(const JsonObject message, JsonObject::of(item, "a message"));
@@ -146,7 +133,7 @@ Result<bool> read_openai_logprobs(const JsonObject& object,
 Result<bool> read_openai_field(const JsonObject& object,
                                std::string_view name,
                                GenerateRequest* request) {
-  if (std::ranges::find(kWithoutEffect, name) != kWithoutEffect.end()) return true;
+  if (is_without_effect(name)) return true;
   const nlohmann::json& value = object.value()[std::string(name)];
   if (name == "max_completion_tokens") {
     QUIRE_ASSIGN(request->params.max_tokens, read_count(object, name));
@@ -168,16 +155,22 @@ Result<bool> read_openai_field(const JsonObject& object,
   return read_openai_logprobs(object, name, request);
 }
 
+Status unknown_field(const std::string& name) {
+  return invalid_argument("the field \"" + name.substr(0, 60) + "\" is not known; leave it out");
+}
+
 Status read_fields(const JsonObject& object,
                    std::string_view raw,
                    const OpenAiApi* openai,
                    GenerateRequest* request) {
   for (const auto& [name, text] : raw_fields(raw)) {
     if (object.value()[name].is_null()) continue;
-    if (name == "prompt" || name == "messages" || (name == "token_ids" && openai == nullptr)) {
-      continue;
-    }
+    const bool is_prompt = name == "prompt" || name == "messages" || name == "token_ids";
+    if (openai == nullptr && is_prompt) continue;
     if (openai != nullptr) {
+      const auto& known_names = openai_field_names(*openai);
+      if (std::ranges::find(known_names, name) == known_names.end()) return unknown_field(name);
+      if (is_prompt) continue;
       QUIRE_ASSIGN(const bool openais, read_openai_field(object, name, request));
       if (openais) continue;
     } else if (name == "id") {
@@ -186,10 +179,7 @@ Status read_fields(const JsonObject& object,
     QUIRE_ASSIGN(const bool for_template, read_template_field(object, name, text, request));
     if (for_template) continue;
     QUIRE_ASSIGN(const bool known, read_sampling_field(object, name, text, request));
-    if (!known) {
-      return invalid_argument("the field \"" + name.substr(0, 60) +
-                              "\" is not known; leave it out");
-    }
+    if (!known) return unknown_field(name);
   }
   return ok_status();
 }

@@ -5,11 +5,9 @@
 
 #include "base/json.h"
 #include "quire/llm.h"
+#include "wire/field_names.h"
 
 namespace quire::wire {
-
-// A request of OpenAI's API as one is sent to it, chat or the older completions.
-enum class OpenAiApi { kChat, kCompletion };
 
 // What a request asks for, under our own names of fields; `raw` is the text of `object`. `chat`: a
 // `prompt` is a user's message. Fields that are not known are an error: they would be ignored.

@@ -26,7 +26,7 @@ Result<ApiRequest> read(const std::string& text, LineForm form = LineForm::kOpen
 Result<ApiRequest> read_messages(const std::string& text) {
   auto body = ApiBody::parse(text);
   if (!body) return body.error();
-  return read_messages_request(*std::move(body), {});
+  return read_messages_request(*std::move(body), {}, {});
 }
 
 const std::vector<ChatMessage>& conversation(const ApiRequest& request) {
@@ -90,6 +90,15 @@ TEST(MessagesTest, BlocksBecomeTheMessagesOfAChat) {
   EXPECT_EQ(messages[4].content, "and?");
   EXPECT_EQ(request->requests.front().params.stop, std::vector<std::string>{"x"});
   EXPECT_FALSE(request->requests.front().continue_final_message);
+}
+
+TEST(MessagesTest, AMessageOfNoTextIsAMessageAllTheSame) {
+  for (const char* content : {R"([{"type":"text","text":""}])", "[]", R"("")"}) {
+    const auto request = read_messages(R"({"max_tokens":5,"messages":[{"role":"user","content":)" +
+                                       std::string(content) + "}]}");
+    ASSERT_TRUE(request) << request.error().message();
+    EXPECT_EQ(conversation(*request).size(), 1U);
+  }
 }
 
 TEST(MessagesTest, AnAnswerThatIsBegunIsGoneOnWith) {

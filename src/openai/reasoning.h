@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "quire/tokenizer.h"
+
+namespace quire::openai {
+
+// What stands around a model's thoughts, which come before its answer.
+struct ReasoningMarkers {
+  std::string open;
+  std::string close;
+  TokenId open_id = 0;
+  TokenId close_id = 0;
+  bool special = false;  // left out of a text unless special tokens are kept
+};
+
+// The markers that a tokenizer has as tokens; none for a model that does not think.
+std::optional<ReasoningMarkers> find_reasoning_markers(const Tokenizer* tokenizer);
+
+// Whether a prompt ends inside a block of thoughts, begun by its template or by the client.
+bool ends_in_reasoning(const ReasoningMarkers& markers,
+                       const Tokenizer& tokenizer,
+                       std::span<const TokenId> prompt);
+
+// How many tokens of an answer are thoughts, their markers included.
+std::int64_t count_reasoning_tokens(const ReasoningMarkers& markers,
+                                    bool begins_inside,
+                                    std::span<const TokenId> answer);
+
+// A stretch of an answer, sorted.
+struct SplitText {
+  std::string reasoning = {};
+  std::string content = {};
+};
+
+// Sorts an answer's text into thoughts and what is said, as it comes and without the markers and
+// the blanks around them. Thoughts are one block at the beginning; a marker further on is text.
+class ReasoningSplitter {
+ public:
+  ReasoningSplitter() = default;  // everything is said
+  ReasoningSplitter(const ReasoningMarkers* markers, bool begins_inside);
+
+  SplitText feed(std::string_view text);
+  // What was held back, at the end of the answer.
+  SplitText finish();
+
+ private:
+  enum class State { kBeginning, kInside, kBehind, kContent };
+  bool step(SplitText* out, bool last);
+  bool begin(SplitText* out, bool last);
+  bool think(SplitText* out, bool last);
+
+  const ReasoningMarkers* markers_ = nullptr;  // outlives this
+  State state_ = State::kContent;
+  bool thought_ = false;  // something came of the thoughts already
+  std::string held_;
+};
+
+// The same for a whole text.
+SplitText split_reasoning(const ReasoningMarkers* markers,
+                          bool begins_inside,
+                          std::string_view text);
+
+}  // namespace quire::openai

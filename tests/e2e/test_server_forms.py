@@ -1,0 +1,122 @@
+"""What the answers of the server look like: thoughts, nanochat's events, other people's endpoints."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packages import edit_json, rehash
+from program import Program
+from server_process import Server, serving
+
+CHAT = "/v1/chat/completions"
+MARKERS = {"plain": ("<think>", "</think>"), "special": ("[THINK]", "[/THINK]")}
+
+
+def messages(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+@pytest.fixture(scope="module")
+def server(quire: Program, tiny_package: Path) -> Iterator[Server]:
+    with serving(quire.binary, tiny_package) as running:
+        yield running
+        running.assert_idle()
+        assert running.stop() == 0
+
+
+@pytest.fixture(scope="module", params=MARKERS)
+def thinker(
+    request: pytest.FixtureRequest, tiny_package: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str, str]:
+    """A model whose tokenizer has markers of thoughts, and whose template may begin them."""
+    opening, closing = MARKERS[request.param]
+    package = Path(shutil.copytree(tiny_package, tmp_path_factory.mktemp("thinks") / "thinker"))
+
+    def add_markers(tokenizer: dict[str, Any]) -> None:
+        for place, content in ((280, opening), (281, closing)):
+            tokenizer["added_tokens"].append(
+                {"id": place, "content": content, "single_word": False, "lstrip": False,
+                 "rstrip": False, "normalized": False, "special": request.param == "special"})
+
+    edit_json(package / "tokenizer.json", add_markers)
+    template = package / "chat_template.jinja"
+    template.write_text(
+        template.read_text() + "{% if begin is defined %}" + opening + "\n{% endif %}")
+    rehash(package)
+    return package, opening, closing
+
+
+def split(text: str, inside: bool, opening: str, closing: str) -> tuple[str, str]:
+    """Thoughts and answer of a whole text, told apart by one regular expression."""
+    found = re.fullmatch(
+        ("" if inside else rf"\s*{re.escape(opening)}") + rf"(.*?)(?:{re.escape(closing)}\s*(.*))?",
+        text, re.DOTALL)
+    return ("", text) if not found else (found[1].strip(" \t\r\n"), found[2] or "")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_thoughts_are_told_from_the_answer_in_every_form(
+    quire: Program, thinker: tuple[Path, str, str], begun: bool
+) -> None:
+    package, opening, closing = thinker
+    seen = set()
+    with serving(quire.binary, package) as server:
+        kwargs = {"chat_template_kwargs": {"begin": True}} if begun else {}
+        prompt = server.post("/tokenize", {"messages": messages("Hi"), **kwargs})["tokens"]
+        for seed in range(40):
+            # A model of four words: two markers, a letter and a blank.
+            bias = seed % 8
+            body = {"max_tokens": 8, "temperature": 1.0, "seed": seed, "ignore_eos": True,
+                    "allowed_token_ids": [280, 281, 64, 220], "logit_bias": {"280": bias}}
+            raw = server.post(
+                "/v1/completions", {"prompt": prompt, "skip_special_tokens": False, **body})
+            thoughts, answer = split(raw["choices"][0]["text"], begun, opening, closing)
+            seen.add((bool(thoughts), bool(answer)))
+            asked = {"messages": messages("Hi"), **kwargs, **body}
+            whole = server.post(CHAT, asked)
+            message = whole["choices"][0]["message"]
+            assert (message["reasoning_content"] or "", message["content"]) == (thoughts, answer)
+            deltas = [e["choices"][0]["delta"] for e in server.events(CHAT, asked)[:-1]]
+            assert "".join(d.get("reasoning_content", "") for d in deltas) == thoughts
+            assert "".join(d.get("content", "") for d in deltas) == answer
+            renamed = {k: v for k, v in body.items() if k != "max_tokens"}
+            response = server.post(
+                "/v1/responses", {"input": "Hi", "max_output_tokens": 8, **kwargs, **renamed})
+            assert response["output"][-1]["content"][0]["text"] == answer
+            said = [i["content"][0]["text"] for i in response["output"] if i["type"] == "reasoning"]
+            assert said == ([thoughts] if thoughts else [])
+            counted = whole["usage"]["completion_tokens_details"]["reasoning_tokens"]
+            assert counted == response["usage"]["output_tokens_details"]["reasoning_tokens"]
+    assert len(seen) > 1 and any(thoughts for thoughts, _ in seen), seen
+
+
+def test_a_model_without_markers_has_no_thoughts(server: Server) -> None:
+    message = server.post(CHAT, {"messages": messages("Hi"), "max_tokens": 4})["choices"][0]["message"]
+    assert "reasoning_content" not in message
+
+
+def test_nanochats_old_clients_get_its_events(server: Server) -> None:
+    body = {"messages": messages("Hi"), "temperature": 0.0, "max_tokens": 12}
+    status, headers, text = server.request("POST", "/chat/completions", body)
+    assert status == 200 and headers["content-type"].startswith("text/event-stream")
+    events = server.events("/chat/completions", body)
+    assert events[-1] == {"done": True}
+    assert all(event["gpu"] == 0 for event in events[:-1])
+    plain = server.post(CHAT, body)["choices"][0]["message"]["content"]
+    assert "".join(event["token"] for event in events[:-1]) == plain
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("temperature", 2.1), ("top_k", 201), ("top_k", -1), ("max_tokens", 0), ("max_tokens", 4097),
+     ("messages", []), ("messages", [{"role": "system", "content": "x"}]),
+     ("messages", [{"role": "user", "content": "x" * 8001}]),
+     ("messages", [{"role": "user", "content": "x" * 8000}] * 5), ("stream", False), ("n", 2)])
+def test_what_nanochat_would_not_take_is_refused_by_name(
+    server: Server, field: str, value: Any
+) -> None:
+    error = server.post("/chat/completions", {"messages": messages("Hi")} | {field: value}, status=400)
+    assert error["error"]["param"] == field, error
