@@ -35,21 +35,25 @@ format_check() {
   python3 tools/check_docs.py
 }
 
+# What hangs must fail, and say where: no test takes a tenth of these limits.
+bounded() { timeout --signal=ABRT --kill-after=10 300 "$@" || die "$1 failed, or took 300 s" "run it alone"; }
+run_ctest() { ctest --test-dir "$1" --output-on-failure --timeout 300 -j "$(nproc)"; }
+
 tier_style() { format_check; }
 
 # Without a backend, with AddressSanitizer and UndefinedBehaviorSanitizer.
 tier_core() {
   scripts/build.sh asan
-  ctest --test-dir build/asan --output-on-failure -j "$(nproc)"
+  run_ctest build/asan
 }
 
 # What runs on more than one thread, with ThreadSanitizer. ONNX Runtime is not instrumented, so this
 # is our kernels' sharing of work and the engine over the fake model.
 tier_threads() {
   scripts/build.sh tsan kernels_test engine_test server_test
-  build/tsan/tests/unit/kernels/kernels_test --gtest_brief=1 --gtest_filter='*Thread*:*Executor*:*Workspace*'
-  build/tsan/tests/unit/engine/engine_test --gtest_brief=1
-  build/tsan/tests/unit/server/server_test --gtest_brief=1
+  bounded build/tsan/tests/unit/kernels/kernels_test --gtest_filter='*Thread*:*Executor*:*Workspace*'
+  bounded build/tsan/tests/unit/engine/engine_test
+  bounded build/tsan/tests/unit/server/server_test
 }
 
 # The one file without a dependency, in a root that holds only it and packages.
@@ -66,10 +70,15 @@ tier_fuzz() { scripts/fuzz.sh 5; }
 
 tier_release() {
   scripts/build.sh release
-  ctest --test-dir build/release --output-on-failure -j "$(nproc)"
+  run_ctest build/release
 }
 
-run_pytest() { PYTHONPATH=python .venv/bin/python -m pytest -q -p no:cacheprovider "$@"; }
+# Two files at a time, each process on a thread of torch: a test waits for its program or for torch more
+# than it computes.
+run_pytest() {
+  OMP_NUM_THREADS=1 PYTHONPATH=python .venv/bin/python -m pytest -q -p no:cacheprovider \
+    -n 2 --dist loadfile --timeout 900 "$@"
+}
 
 tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_graph tests/oracle_tools; }
 

@@ -84,7 +84,8 @@ Status add_context(const std::string& json, Scope* scope) {
   for (const auto& [key, value] : extra.as_dict().items) {
     const std::string& name = key.as_text().bytes;
     if (is_reserved(name)) {
-      return invalid_argument("the template's extra context must not set '" + name + "'");
+      return invalid_argument("chat_template_kwargs must not set '" + name +
+                              "'; the request has fields for it");
     }
     scope->variables.emplace_back(name, value);
   }

@@ -52,7 +52,7 @@ ApiError api_error(const Status& status) {
 
 std::string field_at_fault(const std::string& message, const nlohmann::json& body) {
   // Our refusals begin with the field's name, or have it in quotes.
-  const std::string first = message.substr(0, message.find(' '));
+  const std::string first = message.substr(0, message.find_first_of(" [:."));
   if (body.is_object() && body.contains(first)) return first;
   constexpr std::string_view kField = "field \"";
   const std::size_t begin = message.find(kField);

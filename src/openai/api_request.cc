@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "openai/chat_rules.h"
 #include "wire/raw_json.h"
 #include "wire/request_json.h"
 
@@ -15,28 +16,6 @@ namespace {
 
 using nlohmann::json;
 using wire::LineForm;
-
-Status check_count(std::string_view name, std::size_t count, std::size_t most) {
-  if (count <= most) return ok_status();
-  return invalid_argument(std::string(name) + " has " + std::to_string(count) +
-                          " entries, but may have " + std::to_string(most));
-}
-
-std::size_t entries(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found == object.end() || !found->is_array() ? 0 : found->size();
-}
-
-Status check_counts(const json& body, const ApiLimits& limits) {
-  QUIRE_TRY(check_count("messages", entries(body, "messages"), limits.messages));
-  QUIRE_TRY(check_count("tools", entries(body, "tools"), limits.tools));
-  if (entries(body, "messages") == 0) return ok_status();
-  for (const json& message : body["messages"]) {
-    if (!message.is_object()) continue;  // refused where it is read
-    QUIRE_TRY(check_count("the content of a message", entries(message, "content"), limits.parts));
-  }
-  return ok_status();
-}
 
 Result<bool> read_switch(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -58,7 +37,9 @@ Status read_stream_options(const json& body, ApiRequest* request) {
                               "\", which is not known; leave it out");
     }
   }
-  QUIRE_ASSIGN(request->include_usage, read_switch(*options, "include_usage"));
+  const auto usage = read_switch(*options, "include_usage");
+  if (!usage) return invalid_argument("stream_options: " + usage.error().message());
+  request->include_usage = *usage;
   return ok_status();
 }
 
@@ -125,7 +106,7 @@ Result<ApiRequest> read_api_request(LineForm form,
                                     const SamplingParams& defaults,
                                     const ApiLimits& limits) {
   ApiRequest request{.form = form};
-  QUIRE_TRY(check_counts(body.json(), limits));
+  QUIRE_TRY(check_chat(body.json(), limits));
   QUIRE_TRY(read_form(&body, &request));
   std::vector<Prompt> prompts;
   if (form == LineForm::kOpenAiCompletion) {

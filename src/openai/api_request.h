@@ -19,6 +19,7 @@ struct ApiLimits {
   std::size_t prompts = 64;
   std::size_t tools = 128;
   int samples = 16;
+  std::size_t ids = 128 * 1024;  // to make text of
 };
 
 // A body that is a JSON object: the text as it came, for what is handed on, and its values.

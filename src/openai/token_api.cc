@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "openai/chat_rules.h"
 #include "wire/sampling_json.h"
 
 namespace quire::openai {
@@ -79,6 +80,7 @@ Result<std::string> detokenize(ApiBody body, const PromptEncoder& encoder, int) 
   QUIRE_TRY(check_names(body, kDetokenize));
   QUIRE_TRY(check_tokenizer(encoder));
   if (!body.json().contains("tokens")) return invalid_argument("the body needs tokens");
+  QUIRE_TRY(check_count("tokens", body.json()["tokens"].size(), ApiLimits{}.ids));
   QUIRE_ASSIGN(const auto ids, wire::read_ids(body.json()["tokens"], "tokens"));
   auto text = encoder.tokenizer()->decode(ids, /*skip_special=*/false);
   if (!text) return invalid_argument("tokens cannot be: " + text.error().message());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -45,8 +46,9 @@ std::string new_id() {
 
 // What a client calls a request may go into a header and a log only if it is plain.
 bool is_plain(std::string_view id) {
-  return !id.empty() && id.size() <= kMaxIdBytes &&
-         std::ranges::all_of(id, [](char c) { return c > ' ' && c < '\x7f'; });
+  return !id.empty() && id.size() <= kMaxIdBytes && std::ranges::all_of(id, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-' || c == ':';
+  });
 }
 
 // 00-<32 hex>-<16 hex>-<2 hex> of W3C's Trace Context.

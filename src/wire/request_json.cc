@@ -125,6 +125,10 @@ Result<bool> read_openai_logprobs(const JsonObject& object,
   request->params.logprobs = 0;
   if (object.has("top_logprobs")) {
     QUIRE_ASSIGN(request->params.logprobs, read_count(object, "top_logprobs"));
+    const int most = SamplingLimits{}.max_logprobs;
+    if (*request->params.logprobs < 0 || *request->params.logprobs > most) {
+      return invalid_argument("top_logprobs must be from 0 to " + std::to_string(most));
+    }
   }
   return true;
 }
@@ -137,6 +141,9 @@ Result<bool> read_openai_field(const JsonObject& object,
   const nlohmann::json& value = object.value()[std::string(name)];
   if (name == "max_completion_tokens") {
     QUIRE_ASSIGN(request->params.max_tokens, read_count(object, name));
+    if (request->params.max_tokens < 1) {
+      return invalid_argument("max_completion_tokens must be 1 at least");
+    }
     return true;
   }
   if (name == "max_tokens" && object.has("max_completion_tokens")) return true;

@@ -92,6 +92,12 @@ Result<std::uint64_t> read_seed(const nlohmann::json& seed, std::string_view raw
   return static_cast<std::uint64_t>(*value);
 }
 
+bool is_salt(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 128;
+  return !text.empty() && text.size() <= kMaxBytes &&
+         std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 // Empty for a name that none of these fields has.
 std::optional<Status> read_plain_field(const JsonObject& object,
                                        std::string_view name,
@@ -147,6 +153,7 @@ Result<bool> read_other_field(const JsonObject& object,
     if (request->timeout_ms < 0) return must_be(name, "0 or more milliseconds");
   } else if (name == "cache_salt") {
     QUIRE_ASSIGN(request->cache_salt, object.string("cache_salt"));
+    if (!is_salt(request->cache_salt)) return must_be(name, "1 to 128 printable ASCII characters");
   } else {
     return false;
   }
