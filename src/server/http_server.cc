@@ -141,6 +141,10 @@ asio::awaitable<void> HttpServer::Core::accept(Acceptor* acceptor) {
     }
     // Tokens are small and must not wait for one another. Not for Unix sockets, which fail it.
     socket.set_option(asio::ip::tcp::no_delay(true), error);
+    // What the kernel holds for a client that does not read counts too; by itself it takes
+    // megabytes.
+    socket.set_option(asio::socket_base::send_buffer_size(static_cast<int>(limits.unread_bytes)),
+                      error);
     auto connection = std::make_shared<Connection>(std::move(socket), limits, handler);
     asio::co_spawn(io, keep(std::move(connection)), asio::detached);
   }

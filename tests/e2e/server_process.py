@@ -85,12 +85,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(binary: Path, *packages: Path, flags: tuple[str, ...] = ()) -> Iterator[Server]:
+def serving(
+    binary: Path, *packages: Path, flags: tuple[str, ...] = (), port: int = 0
+) -> Iterator[Server]:
     """A server that is ready; killed in the end if it is still there."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("QUIRE_")}
     models = [argument for package in packages for argument in ("-m", str(package))]
     process = subprocess.Popen(
-        [binary, "serve", *models, "--port", "0", *flags],
+        [binary, "serve", *models, "--port", str(port), *flags],
         stderr=subprocess.PIPE, text=True, env=clean)
     lines: list[str] = []
     assert process.stderr is not None

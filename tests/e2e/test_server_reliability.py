@@ -69,7 +69,7 @@ def test_an_idle_connection_costs_32_kib_at_most_and_too_many_get_a_503(server: 
     before = resident_kib(server)
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(server.raw()) for _ in range(2000)]
-        wait_until(lambda: descriptors(server) >= few + 2000, "all are accepted")
+        wait_until(lambda: descriptors(server) >= 2000, "all are accepted")
         assert resident_kib(server) - before <= 32 * 2000
         # Each can still be used.
         for client in idle[::100]:
@@ -120,7 +120,7 @@ def test_a_stream_that_nobody_reads_is_bounded_and_then_cut_off(
             wait_until(lambda: server.metric("vllm:num_requests_running") > 0, "they run")
             # Others are served meanwhile, and what nobody reads is given up.
             assert server.post(CHAT, {"messages": [USER], "max_tokens": 4})["choices"]
-            wait_until(lambda: server.metric("quire:clients_gone_total") == 4, "they are cut off")
+            wait_until(lambda: server.metric("quire:clients_too_slow_total") == 4, "they are cut off")
             assert resident_kib(server) - before < 256 * 1024
         server.assert_idle()
         assert server.stop() == 0
@@ -146,7 +146,7 @@ def test_a_server_that_was_killed_under_load_starts_again_on_its_port(
 ) -> None:
     port = 0
     for _ in range(20):
-        with serving(quire.binary, tiny_package, flags=("--port", str(port))) as server:
+        with serving(quire.binary, tiny_package, port=port) as server:
             assert port in (0, server.port)
             port = server.port
             busy = [server.raw(chat(max_tokens=400, ignore_eos=True, stream=True)) for _ in range(8)]
