@@ -32,11 +32,16 @@ def test_a_stopped_run_leaves_no_file_and_the_next_answers_the_same(
         env={**os.environ, "TMPDIR": str(scratch), "HOME": str(scratch)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        # Tests that run in the background are started with SIGINT ignored, which a child inherits.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert run.stderr is not None and run.stderr.read(1), "the first statistics: it is at work"
-    run.send_signal(stop)
-    assert run.wait(timeout=30) != 0
-    run.stderr.close()
+    try:
+        assert run.stderr is not None and run.stderr.read(1), "the first statistics: it is at work"
+        run.send_signal(stop)
+        assert run.wait(timeout=30) != 0
+        run.stderr.close()
+    finally:
+        run.kill()
     assert not list(scratch.iterdir())
     assert files == {path: path.stat().st_mtime_ns for path in tiny_package.rglob("*")}
 
