@@ -17,6 +17,7 @@
 #include "openai/messages_api.h"
 #include "openai/nanochat_api.h"
 #include "openai/openapi.h"
+#include "openai/other_endpoints.h"
 #include "openai/responses_api.h"
 #include "openai/token_api.h"
 
@@ -235,8 +236,14 @@ void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {
     return;
   }
   if (methods.empty()) {
+    const std::string instead = openai::about_other_endpoint(request.path);
     refuse(
-        {.status = 404, .message = "there is no " + request.path.substr(0, 100)}, found, exchange);
+        {.status = 404,
+         .message = "there is no " + request.path.substr(0, 100) +
+                    (instead.empty() ? "; GET /openapi.json says what there is" : ": " + instead),
+         .code = instead.empty() ? "" : "not_supported"},
+        found,
+        exchange);
   } else if (found == nullptr) {
     HttpResponse response = error_response(
         {.status = 405, .message = request.path + " is for " + methods}, openai::error_body);
