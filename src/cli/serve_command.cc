@@ -112,6 +112,9 @@ int run_serve(const ServeFlags& flags) {
   options.on_ready = [&](const std::string& url) {
     print_banner(url, options.models.front().name);
   };
+  options.on_warning = [](const std::string& text) {
+    std::fprintf(stderr, "%s %s\n", timestamp().c_str(), printable(text).c_str());
+  };
   options.on_access = flags.log_format == "json" ? log_json : log_text;
   const Status status = server::serve(options);
   return status.ok() ? kExitOk : report(status);
@@ -129,6 +132,8 @@ void add_http_flags(CLI::App* command, ServeFlags* flags) {
   add("--api-key-file", server.api_key_file, "Keys that let a client in, one a line");
   command->add_flag("--no-auth", server.no_auth, "Serve without keys even where others can connect")
       ->group(group);
+  add("--tls-cert", server.tls_cert, "Serve HTTPS with this certificate and its chain, PEM");
+  add("--tls-key", server.tls_key, "The key of the certificate, PEM");
   add("--cors", server.service.cors_origins, "An origin whose pages may use this server; * for all")
       ->allow_extra_args(false);
   add("--max-queue", server.service.max_queue, "Answers that may wait for a place in a step")

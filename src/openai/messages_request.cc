@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -226,7 +227,8 @@ std::span<const std::string_view> messages_field_names() {
 Result<ApiRequest> read_messages_request(ApiBody body,
                                          const SamplingParams& defaults,
                                          const Caller&) {
-  if (!body.json().contains("max_tokens")) return invalid_argument("max_tokens must be given");
+  if (!body.json().contains("max_tokens") || body.json()["max_tokens"].is_null())
+    return invalid_argument("max_tokens must be given");
   QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
   return read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), defaults);
 }
@@ -235,6 +237,8 @@ Result<std::string> count_message_tokens(ApiBody body, const PromptEncoder& enco
   QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
   QUIRE_ASSIGN(const ApiRequest request,
                read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), {}));
+  // Of the rest only ids are checked against a model, and a body of this form has none.
+  QUIRE_TRY(validate(request.requests.front().params, std::numeric_limits<int>::max()));
   QUIRE_ASSIGN(const auto ids, encoder.encode(request.requests.front()));
   return json({{"input_tokens", ids.size()}}).dump();
 }

@@ -47,6 +47,7 @@ class RunningServer {
   Status run() {
     QUIRE_ASSIGN(ApiKeys keys, read_keys(options_));
     service_->set_keys(std::move(keys));
+    QUIRE_TRY(load_tls());
     QUIRE_TRY(listen());
     http_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int number) { on_signal(number); });
     num_loading_ = models_.size();
@@ -59,6 +60,16 @@ class RunningServer {
   }
 
  private:
+  Status load_tls() {
+    if (options_.tls_cert.empty() && options_.tls_key.empty()) return ok_status();
+    if (options_.tls_cert.empty() || options_.tls_key.empty()) {
+      return invalid_argument("option tls_cert and option tls_key belong together; give both");
+    }
+    QUIRE_ASSIGN(auto tls, load_tls_context(options_.tls_cert, options_.tls_key));
+    http_.set_tls(std::move(tls));
+    return ok_status();
+  }
+
   Status listen() {
     if (!options_.unix_socket.empty()) {
       url_ = "unix:" + options_.unix_socket.string();
@@ -66,8 +77,8 @@ class RunningServer {
     }
     QUIRE_ASSIGN(const int port, http_.listen(options_.host, options_.port));
     const bool v6 = options_.host.find(':') != std::string::npos;
-    url_ =
-        "http://" + (v6 ? "[" + options_.host + "]" : options_.host) + ":" + std::to_string(port);
+    url_ = (options_.tls_cert.empty() ? "http://" : "https://") +
+           (v6 ? "[" + options_.host + "]" : options_.host) + ":" + std::to_string(port);
     return ok_status();
   }
 
@@ -82,11 +93,25 @@ class RunningServer {
     if (options_.on_ready) options_.on_ready(url_);
   }
 
+  // What cannot be read stays as it was, and somebody should hear of it.
+  void reload() {
+    if (!options_.api_key_file.empty()) {
+      auto keys = ApiKeys::read(options_.api_key_file);
+      if (keys) {
+        service_->set_keys(*std::move(keys));
+      } else if (options_.on_warning) {
+        options_.on_warning("the keys stay as they were: " + keys.error().message());
+      }
+    }
+    const Status tls = load_tls();
+    if (!tls.ok() && options_.on_warning) {
+      options_.on_warning("the certificate stays as it was: " + tls.message());
+    }
+  }
+
   void on_signal(int number) {
     if (number == SIGHUP) {
-      if (options_.api_key_file.empty()) return;
-      auto keys = ApiKeys::read(options_.api_key_file);
-      if (keys) service_->set_keys(*std::move(keys));  // else those from before stay in force
+      reload();
       return;
     }
     if (stopping_) {

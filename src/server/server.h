@@ -26,6 +26,8 @@ struct ServerOptions {
   int port = 8080;                    // 0: any that is free
   std::filesystem::path unix_socket;  // in place of host and port
   std::filesystem::path api_key_file;
+  std::filesystem::path tls_cert;  // PEM, with the chain; together with the key or not at all
+  std::filesystem::path tls_key;
   bool no_auth = false;  // even where others than this machine can connect
   std::chrono::milliseconds shutdown_timeout{30'000};
   HttpLimits limits;
@@ -34,11 +36,12 @@ struct ServerOptions {
   // Called on the I/O thread: once with the address when all is ready, and after each request.
   std::function<void(const std::string& url)> on_ready;
   LoggedExchange::Done on_access;
+  std::function<void(const std::string& text)> on_warning;  // likewise on the I/O thread
 };
 
 // Serves until SIGTERM or SIGINT: then finishes what has begun, for as long as the options say, and
-// returns ok; a second signal ends it at once. SIGHUP reads the keys again. Fails when it cannot
-// listen or a model cannot be opened.
+// returns ok; a second signal ends it at once. SIGHUP reads the keys and the certificate again.
+// Fails when it cannot listen or a model cannot be opened.
 Status serve(ServerOptions options);
 
 }  // namespace quire::server
