@@ -134,6 +134,9 @@ void add_http_flags(CLI::App* command, ServeFlags* flags) {
       ->group(group);
   add("--tls-cert", server.tls_cert, "Serve HTTPS with this certificate and its chain, PEM");
   add("--tls-key", server.tls_key, "The key of the certificate, PEM");
+  add("--otlp-endpoint",
+      server.otlp_endpoint,
+      "A collector of traces, such as http://127.0.0.1:4318");
   add("--cors", server.service.cors_origins, "An origin whose pages may use this server; * for all")
       ->allow_extra_args(false);
   add("--max-queue", server.service.max_queue, "Answers that may wait for a place in a step")

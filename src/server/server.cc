@@ -48,6 +48,11 @@ class RunningServer {
     QUIRE_ASSIGN(ApiKeys keys, read_keys(options_));
     service_->set_keys(std::move(keys));
     QUIRE_TRY(load_tls());
+    if (!options_.otlp_endpoint.empty()) {
+      QUIRE_ASSIGN(OtlpEndpoint endpoint, parse_otlp_endpoint(options_.otlp_endpoint));
+      tracer_ = std::make_unique<OtlpExporter>(std::move(endpoint));
+      service_->set_tracer(tracer_.get());
+    }
     QUIRE_TRY(listen());
     http_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int number) { on_signal(number); });
     num_loading_ = models_.size();
@@ -128,6 +133,7 @@ class RunningServer {
   HttpServer http_;
   EngineWorker::Post post_;
   Models models_;
+  std::unique_ptr<OtlpExporter> tracer_;
   std::unique_ptr<Service> service_;
   Status failure_;
   std::string url_;

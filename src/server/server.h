@@ -28,7 +28,8 @@ struct ServerOptions {
   std::filesystem::path api_key_file;
   std::filesystem::path tls_cert;  // PEM, with the chain; together with the key or not at all
   std::filesystem::path tls_key;
-  bool no_auth = false;  // even where others than this machine can connect
+  std::string otlp_endpoint;  // of a collector of traces; empty for none
+  bool no_auth = false;       // even where others than this machine can connect
   std::chrono::milliseconds shutdown_timeout{30'000};
   HttpLimits limits;
   ServiceOptions service;

@@ -20,6 +20,7 @@
 #include "openai/other_endpoints.h"
 #include "openai/responses_api.h"
 #include "openai/token_api.h"
+#include "server/otlp_spans.h"
 
 namespace quire::server {
 namespace {
@@ -34,6 +35,12 @@ std::int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
 std::string new_id() {
@@ -178,6 +185,7 @@ Service::LoggedPtr Service::logged(const HttpRequest& request, std::shared_ptr<E
       std::move(exchange), std::move(record), std::move(headers), [this](const AccessRecord& done) {
         ++metrics_.responses[done.status];
         if (log_) log_(done);
+        if (tracer_ != nullptr) tracer_->add(spans_of(done, now_ns()));
       });
 }
 
@@ -289,6 +297,10 @@ void Service::metrics(const HttpRequest&, const LoggedPtr& exchange) {
     for (const auto& model : *models_) {
       engines[model->name()] = {.block_size = model->facts().block_size, .stats = model->stats()};
     }
+  }
+  if (tracer_ != nullptr) {
+    metrics_.trace_spans_exported = tracer_->num_exported();
+    metrics_.trace_spans_dropped = tracer_->num_dropped();
   }
   exchange->respond({.body = metrics_page(metrics_, engines),
                      .content_type = "text/plain; version=0.0.4; charset=utf-8"});
