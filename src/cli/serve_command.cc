@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -82,6 +84,18 @@ void print_banner(const std::string& url, const std::string& model) {
                printable(model).c_str());
 }
 
+void print_status(const server::ServerStatus& status) {
+  std::fprintf(stderr,
+               "%s %d running, %d waiting, cache %.0f %% used, prompts %.0f tokens/s, answers %.0f "
+               "tokens/s\n",
+               timestamp().c_str(),
+               status.running,
+               status.waiting,
+               status.cache_share * 100,
+               status.prompt_tokens_s,
+               status.answer_tokens_s);
+}
+
 Status add_models(const ServeFlags& flags, server::ServerOptions* options) {
   std::set<std::string> names;
   const EngineOptions engine = engine_options(flags.model);
@@ -112,6 +126,8 @@ int run_serve(const ServeFlags& flags) {
   options.on_ready = [&](const std::string& url) {
     print_banner(url, options.models.front().name);
   };
+  // Beside a log of JSON it would be no JSON.
+  if (isatty(STDERR_FILENO) == 1 && flags.log_format == "text") options.on_status = print_status;
   options.on_warning = [](const std::string& text) {
     std::fprintf(stderr, "%s %s\n", timestamp().c_str(), printable(text).c_str());
   };

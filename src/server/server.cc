@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,6 +27,41 @@ Result<ApiKeys> read_keys(const ServerOptions& options) {
         " lets others connect: give option api_key_file=FILE, or option no_auth");
   }
   return ApiKeys();
+}
+
+// What the models' engines have done, added up.
+struct Totals {
+  int running = 0;
+  int waiting = 0;
+  std::int64_t blocks = 0;
+  std::int64_t used_blocks = 0;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t answer_tokens = 0;
+};
+
+Totals add_up(const Models& models) {
+  Totals totals;
+  for (const auto& model : models) {
+    const EngineStats stats = model->stats();
+    totals.running += stats.num_running;
+    totals.waiting += stats.num_waiting;
+    totals.blocks += stats.num_blocks;
+    totals.used_blocks += stats.num_used_blocks;
+    totals.prompt_tokens += stats.num_prompt_tokens;
+    totals.answer_tokens += stats.num_generated_tokens;
+  }
+  return totals;
+}
+
+// What happened between two moments.
+ServerStatus status_between(const Totals& before, const Totals& now, double seconds) {
+  const auto share = static_cast<double>(now.used_blocks);
+  return {
+      .running = now.running,
+      .waiting = now.waiting,
+      .cache_share = now.blocks > 0 ? share / static_cast<double>(now.blocks) : 0,
+      .prompt_tokens_s = static_cast<double>(now.prompt_tokens - before.prompt_tokens) / seconds,
+      .answer_tokens_s = static_cast<double>(now.answer_tokens - before.answer_tokens) / seconds};
 }
 
 // The parts of a running server and their order: whatever a thread uses outlives it.
@@ -96,6 +133,18 @@ class RunningServer {
     if (--num_loading_ > 0 || stopping_) return;
     service_->set_ready();
     if (options_.on_ready) options_.on_ready(url_);
+    if (options_.on_status) watch(add_up(models_));
+  }
+
+  void watch(const Totals& before) {
+    http_.after(options_.status_interval, [this, before] {
+      const Totals now = add_up(models_);
+      const std::chrono::duration<double> seconds = options_.status_interval;
+      const ServerStatus status = status_between(before, now, seconds.count());
+      const bool idle = status.running + status.waiting == 0 && status.answer_tokens_s <= 0;
+      if (!idle) options_.on_status(status);
+      watch(now);
+    });
   }
 
   // What cannot be read stays as it was, and somebody should hear of it.

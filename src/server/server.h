@@ -14,6 +14,15 @@
 
 namespace quire::server {
 
+// What all models of a server together do, for a person who watches.
+struct ServerStatus {
+  int running = 0;
+  int waiting = 0;
+  double cache_share = 0;      // of the blocks, in use
+  double prompt_tokens_s = 0;  // computed since the last status
+  double answer_tokens_s = 0;  // likewise
+};
+
 struct ServerOptions {
   struct Model {
     std::string name;
@@ -37,6 +46,9 @@ struct ServerOptions {
   // Called on the I/O thread: once with the address when all is ready, and after each request.
   std::function<void(const std::string& url)> on_ready;
   LoggedExchange::Done on_access;
+  // Every few seconds, while anything is or was being done.
+  std::function<void(const ServerStatus& status)> on_status;
+  std::chrono::milliseconds status_interval{3'000};
   std::function<void(const std::string& text)> on_warning;  // likewise on the I/O thread
 };
 

@@ -1,7 +1,13 @@
-"""Traces of `quire serve`, as a collector gets them."""
+"""Traces of `quire serve`, as a collector gets them, and its status on a terminal."""
 
+import http.client
 import json
+import os
+import pty
 import re
+import select
+import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,3 +110,32 @@ def test_a_collector_that_is_away_costs_the_spans_and_nothing_else(
         assert server.metric("quire:trace_spans_exported_total") == 0
         assert server.stop() == 0
     quire("serve", "-m", tiny_package, "--otlp-endpoint", "https://x").assert_refused(2, "--otlp-endpoint")
+
+
+def test_a_terminal_sees_what_the_server_does_while_it_does_it(
+    quire: Program, tiny_package: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [quire.binary, "serve", "-m", tiny_package, "--port", "0"], stderr=theirs)
+    os.close(theirs)
+    shown = b""
+
+    def read_to(pattern: bytes) -> re.Match[bytes]:
+        nonlocal shown
+        while not (found := re.search(pattern, shown)):
+            assert select.select([ours], [], [], 60)[0], shown
+            shown += os.read(ours, 4096)
+        return found
+
+    port = int(read_to(rb"listening on http://127\.0\.0\.1:(\d+)")[1])
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    body = {"prompt": "a", "max_tokens": 100, "ignore_eos": True}
+    client.request("POST", "/v1/completions", json.dumps(body))
+    assert client.getresponse().status == 200
+    client.close()
+    speed = read_to(rb"0 running, 0 waiting, cache 0 % used, prompts (\d+) tokens/s, answers ([1-9]\d*)")
+    assert 0 < int(speed[2]) <= 34  # of a hundred in three seconds
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    os.close(ours)
