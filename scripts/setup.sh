@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 packages=(
   build-essential cmake ninja-build python3 python3-venv
-  libbenchmark-dev libboost1.81-dev libcli11-dev libedit-dev pkg-config libgtest-dev libpcre2-dev libssl-dev libutf8proc-dev
+  libbenchmark-dev libboost1.81-dev libcli11-dev libedit-dev pkg-config libgtest-dev libpcre2-dev libssl-dev libutf8proc-dev openssl
   libxxhash-dev nlohmann-json3-dev
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
 )

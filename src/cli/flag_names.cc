@@ -12,7 +12,7 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 17> kFlagNames = {{{"num_threads", "--threads"},
+constexpr std::array<FlagName, 20> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"pin_threads", "--pin-threads"},
                                                   {"device", "--device"},
                                                   {"backend", "--backend"},
@@ -28,7 +28,10 @@ constexpr std::array<FlagName, 17> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"host", "--host"},
                                                   {"unix_socket", "--unix-socket"},
                                                   {"api_key_file", "--api-key-file"},
-                                                  {"no_auth", "--no-auth"}}};
+                                                  {"no_auth", "--no-auth"},
+                                                  {"tls_cert", "--tls-cert"},
+                                                  {"tls_key", "--tls-key"},
+                                                  {"otlp_endpoint", "--otlp-endpoint"}}};
 
 // ASCII, whatever the locale.
 bool is_word(char c) {

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -82,6 +84,18 @@ void print_banner(const std::string& url, const std::string& model) {
                printable(model).c_str());
 }
 
+void print_status(const server::ServerStatus& status) {
+  std::fprintf(stderr,
+               "%s %d running, %d waiting, cache %.0f %% used, prompts %.0f tokens/s, answers %.0f "
+               "tokens/s\n",
+               timestamp().c_str(),
+               status.running,
+               status.waiting,
+               status.cache_share * 100,
+               status.prompt_tokens_s,
+               status.answer_tokens_s);
+}
+
 Status add_models(const ServeFlags& flags, server::ServerOptions* options) {
   std::set<std::string> names;
   const EngineOptions engine = engine_options(flags.model);
@@ -112,6 +126,11 @@ int run_serve(const ServeFlags& flags) {
   options.on_ready = [&](const std::string& url) {
     print_banner(url, options.models.front().name);
   };
+  // Beside a log of JSON it would be no JSON.
+  if (isatty(STDERR_FILENO) == 1 && flags.log_format == "text") options.on_status = print_status;
+  options.on_warning = [](const std::string& text) {
+    std::fprintf(stderr, "%s %s\n", timestamp().c_str(), printable(text).c_str());
+  };
   options.on_access = flags.log_format == "json" ? log_json : log_text;
   const Status status = server::serve(options);
   return status.ok() ? kExitOk : report(status);
@@ -129,6 +148,11 @@ void add_http_flags(CLI::App* command, ServeFlags* flags) {
   add("--api-key-file", server.api_key_file, "Keys that let a client in, one a line");
   command->add_flag("--no-auth", server.no_auth, "Serve without keys even where others can connect")
       ->group(group);
+  add("--tls-cert", server.tls_cert, "Serve HTTPS with this certificate and its chain, PEM");
+  add("--tls-key", server.tls_key, "The key of the certificate, PEM");
+  add("--otlp-endpoint",
+      server.otlp_endpoint,
+      "A collector of traces, such as http://127.0.0.1:4318");
   add("--cors", server.service.cors_origins, "An origin whose pages may use this server; * for all")
       ->allow_extra_args(false);
   add("--max-queue", server.service.max_queue, "Answers that may wait for a place in a step")

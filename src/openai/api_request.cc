@@ -47,9 +47,6 @@ Status read_stream_options(const json& body, ApiRequest* request) {
 Status read_form(ApiBody* body, ApiRequest* request) {
   const json& fields = body->json();
   request->model = body->model();
-  if (fields.contains("model") && !fields["model"].is_string()) {
-    return invalid_argument("model must be a string");
-  }
   QUIRE_ASSIGN(request->stream, read_switch(fields, "stream"));
   QUIRE_TRY(read_stream_options(fields, request));
   std::vector<std::string> taken = {"stream", "stream_options"};
@@ -81,6 +78,10 @@ Result<ApiBody> ApiBody::parse(std::string text) {
   ApiBody body;
   QUIRE_ASSIGN(body.json_, parse_json(text, "the body"));
   if (!body.json_.is_object()) return invalid_argument("the body must be a JSON object");
+  const auto model = body.json_.find("model");
+  if (model != body.json_.end() && !model->is_string() && !model->is_null()) {
+    return invalid_argument("model must be a string");
+  }
   body.text_ = std::move(text);
   return body;
 }

@@ -22,14 +22,15 @@ struct ApiLimits {
   std::size_t ids = 128 * 1024;  // to make text of
 };
 
-// A body that is a JSON object: the text as it came, for what is handed on, and its values.
+// A body that is a JSON object whose model, if it names one, is a text: the text as it came, for
+// what is handed on, and its values.
 class ApiBody {
  public:
   static Result<ApiBody> parse(std::string text);
 
   const nlohmann::json& json() const { return json_; }
   const std::string& text() const { return text_; }
-  // The model it asks for; empty if it names none, or not by text.
+  // The model it asks for; empty if it names none.
   std::string model() const;
   // Takes fields out, so that nobody after this one sees them.
   void remove(const std::vector<std::string>& names);

@@ -12,8 +12,27 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string_view stop_reason(FinishReason reason) {
-  return reason == FinishReason::kLength ? "max_tokens" : "end_turn";
+// The stop string that ended an answer, which its tokens still have and its text has not; empty for
+// any other end.
+std::string matched_stop(const CompletionOutput& sample,
+                         const std::vector<std::string>& stop,
+                         const Tokenizer* tokenizer) {
+  if (sample.finish_reason != FinishReason::kStop || stop.empty() || tokenizer == nullptr)
+    return {};
+  std::vector<TokenId> ids = sample.token_ids;
+  std::erase_if(ids, [&](TokenId id) { return id >= tokenizer->vocab_size(); });  // padding
+  const Result<std::string> all = tokenizer->decode(ids, /*skip_special=*/true);
+  if (!all) return {};
+  std::string_view text = sample.text;
+  // An answer that goes on with the client's text keeps a blank that decode() takes from a first
+  // token.
+  if (!all->starts_with(text) && text.starts_with(' ')) text.remove_prefix(1);
+  if (!all->starts_with(text)) return {};
+  const std::string_view rest = std::string_view(*all).substr(text.size());
+  for (const std::string& each : stop) {
+    if (rest.starts_with(each)) return each;
+  }
+  return {};
 }
 
 ordered_json usage_json(std::int64_t prompt, std::int64_t cached, std::size_t generated) {
@@ -41,7 +60,8 @@ std::string_view error_type(int status) {
 
 class MessagesAnswer : public Answer {
  public:
-  explicit MessagesAnswer(AnswerContext context) : context_(std::move(context)) {}
+  MessagesAnswer(std::vector<std::string> stop, AnswerContext context)
+      : stop_(std::move(stop)), context_(std::move(context)) {}
 
   std::string begin() override {
     ordered_json message = head();
@@ -65,14 +85,12 @@ class MessagesAnswer : public Answer {
     const RequestOutput& output = outputs.front();
     const CompletionOutput& sample = output.outputs.front();
     return named("content_block_stop", {{"index", 0}}) +
-           named(
-               "message_delta",
-               {{"delta",
-                 {{"stop_reason", stop_reason(sample.finish_reason)}, {"stop_sequence", nullptr}}},
-                {"usage",
-                 usage_json(output.num_prompt_tokens,
-                            output.num_cached_tokens,
-                            sample.token_ids.size())}}) +
+           named("message_delta",
+                 {{"delta", end_of(sample)},
+                  {"usage",
+                   usage_json(output.num_prompt_tokens,
+                              output.num_cached_tokens,
+                              sample.token_ids.size())}}) +
            named("message_stop", ordered_json::object());
   }
 
@@ -81,8 +99,7 @@ class MessagesAnswer : public Answer {
     const CompletionOutput& sample = output.outputs.front();
     ordered_json message = head();
     message["content"] = ordered_json::array({{{"type", "text"}, {"text", sample.text}}});
-    message["stop_reason"] = stop_reason(sample.finish_reason);
-    message["stop_sequence"] = nullptr;
+    message.update(end_of(sample));
     message["usage"] =
         usage_json(output.num_prompt_tokens, output.num_cached_tokens, sample.token_ids.size());
     return message.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
@@ -107,15 +124,24 @@ class MessagesAnswer : public Answer {
     return event(json.dump(-1, ' ', false, ordered_json::error_handler_t::replace), name);
   }
 
+  // Why the answer ends, and with which of the client's stop sequences.
+  ordered_json end_of(const CompletionOutput& sample) const {
+    const std::string stop = matched_stop(sample, stop_, context_.tokenizer);
+    if (!stop.empty()) return {{"stop_reason", "stop_sequence"}, {"stop_sequence", stop}};
+    const bool length = sample.finish_reason == FinishReason::kLength;
+    return {{"stop_reason", length ? "max_tokens" : "end_turn"}, {"stop_sequence", nullptr}};
+  }
+
+  std::vector<std::string> stop_;
   AnswerContext context_;
 };
 
 }  // namespace
 
-std::unique_ptr<Answer> make_messages_answer(const ApiRequest&,
+std::unique_ptr<Answer> make_messages_answer(const ApiRequest& request,
                                              std::vector<std::string>,
                                              AnswerContext context) {
-  return std::make_unique<MessagesAnswer>(std::move(context));
+  return std::make_unique<MessagesAnswer>(request.requests.front().params.stop, std::move(context));
 }
 
 std::string messages_error_body(const ApiError& error) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,19 +54,49 @@ Result<std::string> read_text(const json& content, std::string_view where) {
   return text;
 }
 
-Result<std::string> read_system(const json& system) {
-  QUIRE_ASSIGN(std::string text, read_text(system, "system"));
+// A billing header is the first line of the text, or of a block of its own.
+std::string without_billing_header(const std::string& text) {
   if (!text.starts_with(kBillingHeader)) return text;
   const std::size_t end = text.find('\n');
   return end == std::string::npos ? std::string() : text.substr(end + 1);
 }
 
+Result<std::string> read_system(const json& system) {
+  if (!system.is_array()) {
+    QUIRE_ASSIGN(const std::string text, read_text(system, "system"));
+    return without_billing_header(text);
+  }
+  std::string whole;
+  for (const json& block : system) {
+    QUIRE_ASSIGN(const std::string text, read_text(json::array({block}), "system"));
+    whole += without_billing_header(text);
+  }
+  return whole;
+}
+
 // A call of a tool, as an assistant's message of OpenAI's has it.
 ordered_json tool_call(const json& block) {
-  const json input = block.contains("input") ? block["input"] : json::object();
-  return {{"id", text_field(block, "id")},
-          {"type", "function"},
-          {"function", {{"name", text_field(block, "name")}, {"arguments", input.dump()}}}};
+  return {
+      {"id", text_field(block, "id")},
+      {"type", "function"},
+      {"function", {{"name", text_field(block, "name")}, {"arguments", block["input"].dump()}}}};
+}
+
+// A call or a result without its names could not be told from others.
+Status check_names_of_tools(const json& block, const std::string& type) {
+  const auto has_text = [&block](const char* name) {
+    return block.contains(name) && block[name].is_string();
+  };
+  if (type == "tool_use" && !(has_text("id") && has_text("name"))) {
+    return invalid_argument("messages must have an id and a name in each tool_use");
+  }
+  if (type == "tool_use" && !(block.contains("input") && block["input"].is_object())) {
+    return invalid_argument("messages must have an object as input in each tool_use");
+  }
+  if (type == "tool_result" && !has_text("tool_use_id")) {
+    return invalid_argument("messages must have a tool_use_id in each tool_result");
+  }
+  return ok_status();
 }
 
 // A message of Anthropic's is one of OpenAI's, and one for each tool's result in it before that.
@@ -92,6 +123,7 @@ Status read_message(const json& message, ordered_json* out) {
   for (const json& block : message["content"]) {
     if (!block.is_object()) return refusal;
     const std::string type = text_field(block, "type");
+    QUIRE_TRY(check_names_of_tools(block, type));
     if (type == "tool_use" && role == "assistant") {
       calls.push_back(tool_call(block));
     } else if (type == "tool_result" && role == "user") {
@@ -195,7 +227,8 @@ std::span<const std::string_view> messages_field_names() {
 Result<ApiRequest> read_messages_request(ApiBody body,
                                          const SamplingParams& defaults,
                                          const Caller&) {
-  if (!body.json().contains("max_tokens")) return invalid_argument("max_tokens must be given");
+  if (!body.json().contains("max_tokens") || body.json()["max_tokens"].is_null())
+    return invalid_argument("max_tokens must be given");
   QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
   return read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), defaults);
 }
@@ -204,6 +237,8 @@ Result<std::string> count_message_tokens(ApiBody body, const PromptEncoder& enco
   QUIRE_ASSIGN(ApiBody chat, as_chat(body.json()));
   QUIRE_ASSIGN(const ApiRequest request,
                read_api_request(wire::LineForm::kOpenAiChat, std::move(chat), {}));
+  // Of the rest only ids are checked against a model, and a body of this form has none.
+  QUIRE_TRY(validate(request.requests.front().params, std::numeric_limits<int>::max()));
   QUIRE_ASSIGN(const auto ids, encoder.encode(request.requests.front()));
   return json({{"input_tokens", ids.size()}}).dump();
 }

@@ -84,9 +84,15 @@ void GenerationJob::on_finished(std::size_t prompt, RequestOutput output) {
   model_metrics().count_output(output);
   AccessRecord& record = exchange_->record();
   record.prompt_tokens += output.num_prompt_tokens;
+  PromptRecord answered{.timings = output.timings,
+                        .ended_before_ms = exchange_->milliseconds(),
+                        .prompt_tokens = output.num_prompt_tokens,
+                        .cached_tokens = output.num_cached_tokens};
   for (const CompletionOutput& sample : output.outputs) {
-    record.generated_tokens += static_cast<std::int64_t>(sample.token_ids.size());
+    answered.generated_tokens += static_cast<std::int64_t>(sample.token_ids.size());
   }
+  record.generated_tokens += answered.generated_tokens;
+  if (output.error.ok()) record.prompts.push_back(answered);
   if (!output.error.ok()) {
     fail(output.error);
     return;

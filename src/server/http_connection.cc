@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -29,6 +28,8 @@ using Parser = http::request_parser<http::string_body>;
 
 constexpr milliseconds kLookAgain{250};
 constexpr milliseconds kLinger{2'000};
+constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kIdleBytes = 2 * 1024;
 constexpr std::size_t kLingerBytes = 8 * 1024 * 1024;
 
 auto into(error_code* error) { return asio::redirect_error(asio::use_awaitable, *error); }
@@ -87,8 +88,12 @@ std::string_view HttpRequest::header(std::string_view name) const {
   return {};
 }
 
-Connection::Connection(StreamSocket socket, const HttpLimits& limits, const HttpHandler& handler)
+Connection::Connection(StreamSocket socket,
+                       const std::shared_ptr<TlsContext>& tls,
+                       const HttpLimits& limits,
+                       const HttpHandler& handler)
     : socket_(std::move(socket)),
+      tls_(tls ? make_tls_stream(tls, socket_) : nullptr),
       buffer_(limits.read_ahead_bytes),
       deadline_(socket_.get_executor()),
       wake_(socket_.get_executor()),
@@ -120,7 +125,12 @@ void Connection::drain() {
 asio::awaitable<void> Connection::run() {
   // Out of memory, or a bug: the end of this connection and of nothing else.
   try {
-    co_await serve();
+    error_code error;
+    if (tls_) {
+      set_deadline(limits_.header_time);
+      co_await tls_->handshake(&error);
+    }
+    if (!error) co_await serve();
   } catch (const std::exception&) {
     draining_ = true;
   }
@@ -139,7 +149,33 @@ asio::awaitable<void> Connection::serve() {
   }
   error_code error;
   const bool unread = buffer_.size() > 0 || socket_.available(error) > 0;
-  if (unread) co_await close_gently();
+  if (unread || tls_) co_await close_gently();
+}
+
+asio::awaitable<std::size_t> Connection::receive(asio::mutable_buffer buffer, error_code* error) {
+  if (tls_) co_return co_await tls_->read_some(buffer, error);
+  co_return co_await socket_.async_read_some(buffer, into(error));
+}
+
+// Gives the parser what is there, or reads more for it; returns how much was read.
+template <typename Parser>
+asio::awaitable<std::size_t> Connection::read_more(Parser* parser, error_code* error) {
+  if (buffer_.size() > 0) {
+    buffer_.consume(parser->put(buffer_.data(), *error));
+    if (*error != http::error::need_more) co_return 0;
+    *error = {};
+  }
+  const std::size_t room = std::min(kReadBytes, buffer_.max_size() - buffer_.size());
+  if (room == 0) {
+    *error = http::error::buffer_overflow;
+    co_return 0;
+  }
+  const std::size_t got = co_await receive(buffer_.prepare(room), error);
+  buffer_.commit(got);
+  if (*error == asio::error::eof) {
+    *error = parser->got_some() ? http::error::partial_message : http::error::end_of_stream;
+  }
+  co_return got;
 }
 
 // Without a buffer, so that an idle connection costs next to nothing.
@@ -150,7 +186,12 @@ asio::awaitable<bool> Connection::wait_for_request() {
   waiting_ = true;
   set_deadline(limits_.keep_alive_time);
   error_code error;
-  co_await socket_.async_wait(asio::socket_base::wait_read, into(&error));
+  if (tls_) {
+    // What came last may hold the beginning of the next request; the socket would not tell.
+    buffer_.commit(co_await receive(buffer_.prepare(kIdleBytes), &error));
+  } else {
+    co_await socket_.async_wait(asio::socket_base::wait_read, into(&error));
+  }
   clear_deadline();
   waiting_ = false;
   co_return !error && !draining_;
@@ -168,7 +209,7 @@ asio::awaitable<std::shared_ptr<BufferedExchange>> Connection::read_request() {
   parser.on_chunk_header(count_chunk);
   error_code error;
   set_deadline(limits_.header_time);
-  co_await http::async_read_header(socket_, buffer_, parser, into(&error));
+  while (!error && !parser.is_header_done()) co_await read_more(&parser, &error);
   if (!error) {
     const int status = status_of_head(parser, limits_);
     if (status != 0) {
@@ -187,7 +228,7 @@ asio::awaitable<std::shared_ptr<BufferedExchange>> Connection::read_request() {
       set_deadline(limits_.body_window);
       in_window = 0;
     }
-    in_window += co_await http::async_read_some(socket_, buffer_, parser, into(&error));
+    in_window += co_await read_more(&parser, &error);
   }
   clear_deadline();
   if (error) {
@@ -239,14 +280,19 @@ asio::awaitable<bool> Connection::answer(std::shared_ptr<BufferedExchange> excha
   co_return exchange->keep_alive() && !draining_;
 }
 
+asio::awaitable<std::size_t> Connection::send(asio::const_buffer buffer, error_code* error) {
+  if (tls_) co_return co_await tls_->write_some(buffer, error);
+  co_return co_await socket_.async_write_some(buffer, into(error));
+}
+
 // Every piece that goes out begins the time anew.
 asio::awaitable<bool> Connection::write_out(std::string data) {
   std::size_t sent = 0;
   error_code error;
   while (sent < data.size() && !error) {
     set_deadline(limits_.write_stall);
-    sent += co_await socket_.async_write_some(asio::buffer(data.data() + sent, data.size() - sent),
-                                              into(&error));
+    const asio::const_buffer rest(data.data() + sent, data.size() - sent);
+    sent += co_await send(rest, &error);
   }
   clear_deadline();
   co_return !error;
@@ -268,7 +314,8 @@ asio::awaitable<void> Connection::refuse_and_close(int status, std::string what)
 
 asio::awaitable<void> Connection::refuse() {
   try {
-    co_await refuse_and_close(503, "too many connections");
+    // A handshake is more than is spent on one too many.
+    if (!tls_) co_await refuse_and_close(503, "too many connections");
   } catch (const std::exception&) {
     draining_ = true;
   }
@@ -279,9 +326,14 @@ asio::awaitable<void> Connection::refuse() {
 // A close with unread input would reset the connection, and the client might lose the answer.
 asio::awaitable<void> Connection::close_gently() {
   error_code error;
+  set_deadline(kLinger);
+  if (tls_) {
+    co_await tls_->shut_down();
+    clear_deadline();
+    co_return;
+  }
   socket_.shutdown(asio::socket_base::shutdown_send, error);
   if (error) co_return;
-  set_deadline(kLinger);
   std::array<char, 4096> scrap{};
   std::size_t total = 0;
   while (!error && total < kLingerBytes) {

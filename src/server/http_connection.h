@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <chrono>
@@ -14,16 +13,19 @@
 #include "server/buffered_exchange.h"
 #include "server/http_limits.h"
 #include "server/http_message.h"
+#include "server/tls_stream.h"
 
 namespace quire::server {
-
-using StreamSocket = boost::asio::generic::stream_protocol::socket;
 
 // One client's connection: reads a request, hands it on, writes the answer, and again. Lives as
 // long as its coroutine.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(StreamSocket socket, const HttpLimits& limits, const HttpHandler& handler);
+  // `tls`: null for one in the clear.
+  Connection(StreamSocket socket,
+             const std::shared_ptr<TlsContext>& tls,
+             const HttpLimits& limits,
+             const HttpHandler& handler);
 
   // The whole life of the connection; ends with it closed, and never throws.
   boost::asio::awaitable<void> run();
@@ -33,6 +35,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain();
 
  private:
+  template <typename Parser>
+  boost::asio::awaitable<std::size_t> read_more(Parser* parser, boost::system::error_code* error);
+  boost::asio::awaitable<std::size_t> receive(boost::asio::mutable_buffer buffer,
+                                              boost::system::error_code* error);
+  boost::asio::awaitable<std::size_t> send(boost::asio::const_buffer buffer,
+                                           boost::system::error_code* error);
   boost::asio::awaitable<void> serve();
   boost::asio::awaitable<bool> wait_for_request();
   boost::asio::awaitable<std::shared_ptr<BufferedExchange>> read_request();
@@ -46,6 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void clear_deadline();
 
   StreamSocket socket_;
+  std::unique_ptr<TlsStream> tls_;  // over the socket, or null
   boost::beast::flat_buffer buffer_;
   boost::asio::steady_timer deadline_;  // of the operation under way
   boost::asio::steady_timer wake_;      // of the coroutine that waits for an exchange's output

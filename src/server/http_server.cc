@@ -59,6 +59,7 @@ struct HttpServer::Core {
 
   HttpLimits limits;
   HttpHandler handler;
+  std::shared_ptr<TlsContext> tls;
   asio::io_context io{1};
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   std::vector<std::string> socket_paths;
@@ -145,7 +146,7 @@ asio::awaitable<void> HttpServer::Core::accept(Acceptor* acceptor) {
     // megabytes.
     socket.set_option(asio::socket_base::send_buffer_size(static_cast<int>(limits.unread_bytes)),
                       error);
-    auto connection = std::make_shared<Connection>(std::move(socket), limits, handler);
+    auto connection = std::make_shared<Connection>(std::move(socket), tls, limits, handler);
     asio::co_spawn(io, keep(std::move(connection)), asio::detached);
   }
 }
@@ -177,6 +178,8 @@ void HttpServer::run() {
     }
   }
 }
+
+void HttpServer::set_tls(std::shared_ptr<TlsContext> tls) { core_->tls = std::move(tls); }
 
 void HttpServer::post(std::function<void()> task) { asio::post(core_->io, std::move(task)); }
 

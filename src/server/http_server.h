@@ -9,6 +9,7 @@
 #include "quire/status.h"
 #include "server/http_limits.h"
 #include "server/http_message.h"
+#include "server/tls_context.h"
 
 namespace quire::server {
 
@@ -23,6 +24,8 @@ class HttpServer {
 
   // Binds an address, a literal one or "localhost"; port 0: any. Returns the port.
   Result<int> listen(const std::string& host, int port);
+  // What new connections are encrypted with; null for none. Those that are there keep theirs.
+  void set_tls(std::shared_ptr<TlsContext> tls);
   // Binds a path; a socket that is already there and answers nobody is replaced.
   Status listen_unix(const std::string& path);
 

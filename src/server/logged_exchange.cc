@@ -45,11 +45,17 @@ void LoggedExchange::on_gone(std::function<void(GoneReason)> callback) {
   });
 }
 
+double LoggedExchange::milliseconds() const {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
+      .count();
+}
+
 void LoggedExchange::end() {
   if (const Done done = std::exchange(done_, nullptr)) {
-    record_.milliseconds =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
-            .count();
+    record_.milliseconds = milliseconds();
+    for (PromptRecord& prompt : record_.prompts) {
+      prompt.ended_before_ms = record_.milliseconds - prompt.ended_before_ms;
+    }
     done(record_);
   }
 }

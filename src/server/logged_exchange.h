@@ -6,10 +6,21 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "quire/output.h"
 #include "server/http_message.h"
 
 namespace quire::server {
+
+// What became of one of a request's prompts.
+struct PromptRecord {
+  RequestTimings timings;
+  double ended_before_ms = 0;  // the request did; until that is over, after it came
+  std::int64_t prompt_tokens = 0;
+  std::int64_t cached_tokens = 0;
+  std::int64_t generated_tokens = 0;
+};
 
 // What a log says of a request; nothing of what was in it.
 struct AccessRecord {
@@ -22,6 +33,7 @@ struct AccessRecord {
   double milliseconds = 0;
   std::int64_t prompt_tokens = 0;
   std::int64_t generated_tokens = 0;
+  std::vector<PromptRecord> prompts;  // those that were answered
 };
 
 // An exchange that adds the headers which every answer has, and makes a record of it in the end.
@@ -40,6 +52,7 @@ class LoggedExchange : public Exchange, public std::enable_shared_from_this<Logg
   void on_gone(std::function<void(GoneReason)> callback) override;
 
   AccessRecord& record() { return record_; }
+  double milliseconds() const;  // since it came
 
  private:
   void end();

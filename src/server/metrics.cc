@@ -191,6 +191,14 @@ void write_http(const Metrics& metrics, std::string* out) {
   sample("quire:clients_gone_total", "", static_cast<double>(metrics.clients_gone), out);
   head("quire:clients_too_slow_total", "counter", "Clients cut off for not reading.", out);
   sample("quire:clients_too_slow_total", "", static_cast<double>(metrics.clients_too_slow), out);
+  head("quire:trace_spans_exported_total", "counter", "Spans that the collector took.", out);
+  sample("quire:trace_spans_exported_total",
+         "",
+         static_cast<double>(metrics.trace_spans_exported),
+         out);
+  head("quire:trace_spans_dropped_total", "counter", "Spans lost to an absent collector.", out);
+  sample(
+      "quire:trace_spans_dropped_total", "", static_cast<double>(metrics.trace_spans_dropped), out);
 }
 
 }  // namespace

@@ -46,6 +46,8 @@ struct Metrics {
   std::map<std::string, std::uint64_t> rejections;  // by reason
   std::uint64_t clients_gone = 0;
   std::uint64_t clients_too_slow = 0;
+  std::uint64_t trace_spans_exported = 0;
+  std::uint64_t trace_spans_dropped = 0;
 };
 
 // The page of Prometheus, with vLLM's names. `engines`: by model, their block size and numbers.

@@ -105,7 +105,7 @@ std::variant<std::string, ApiError> compute_body(Compute compute,
                                                  const Models& models,
                                                  std::string text) {
   auto body = ApiBody::parse(std::move(text));
-  if (!body) return openai::api_error(body.error());
+  if (!body) return error_of(body.error(), {{"model", nullptr}});
   const std::string name = body->model();
   const EngineWorker* const model = find_model(models, name);
   if (model == nullptr) return unknown_model(models, name);
@@ -132,7 +132,7 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
                                               const openai::Caller& caller,
                                               std::string text) {
   auto body = ApiBody::parse(std::move(text));
-  if (!body) return openai::api_error(body.error());
+  if (!body) return error_of(body.error(), {{"model", nullptr}});
   const std::string name = body->model();
   EngineWorker* const model = find_model(models, name);
   if (model == nullptr) return unknown_model(models, name);

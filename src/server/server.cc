@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,6 +29,41 @@ Result<ApiKeys> read_keys(const ServerOptions& options) {
   return ApiKeys();
 }
 
+// What the models' engines have done, added up.
+struct Totals {
+  int running = 0;
+  int waiting = 0;
+  std::int64_t blocks = 0;
+  std::int64_t used_blocks = 0;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t answer_tokens = 0;
+};
+
+Totals add_up(const Models& models) {
+  Totals totals;
+  for (const auto& model : models) {
+    const EngineStats stats = model->stats();
+    totals.running += stats.num_running;
+    totals.waiting += stats.num_waiting;
+    totals.blocks += stats.num_blocks;
+    totals.used_blocks += stats.num_used_blocks;
+    totals.prompt_tokens += stats.num_prompt_tokens;
+    totals.answer_tokens += stats.num_generated_tokens;
+  }
+  return totals;
+}
+
+// What happened between two moments.
+ServerStatus status_between(const Totals& before, const Totals& now, double seconds) {
+  const auto share = static_cast<double>(now.used_blocks);
+  return {
+      .running = now.running,
+      .waiting = now.waiting,
+      .cache_share = now.blocks > 0 ? share / static_cast<double>(now.blocks) : 0,
+      .prompt_tokens_s = static_cast<double>(now.prompt_tokens - before.prompt_tokens) / seconds,
+      .answer_tokens_s = static_cast<double>(now.answer_tokens - before.answer_tokens) / seconds};
+}
+
 // The parts of a running server and their order: whatever a thread uses outlives it.
 class RunningServer {
  public:
@@ -47,6 +84,12 @@ class RunningServer {
   Status run() {
     QUIRE_ASSIGN(ApiKeys keys, read_keys(options_));
     service_->set_keys(std::move(keys));
+    QUIRE_TRY(load_tls());
+    if (!options_.otlp_endpoint.empty()) {
+      QUIRE_ASSIGN(OtlpEndpoint endpoint, parse_otlp_endpoint(options_.otlp_endpoint));
+      tracer_ = std::make_unique<OtlpExporter>(std::move(endpoint));
+      service_->set_tracer(tracer_.get());
+    }
     QUIRE_TRY(listen());
     http_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int number) { on_signal(number); });
     num_loading_ = models_.size();
@@ -59,6 +102,16 @@ class RunningServer {
   }
 
  private:
+  Status load_tls() {
+    if (options_.tls_cert.empty() && options_.tls_key.empty()) return ok_status();
+    if (options_.tls_cert.empty() || options_.tls_key.empty()) {
+      return invalid_argument("option tls_cert and option tls_key belong together; give both");
+    }
+    QUIRE_ASSIGN(auto tls, load_tls_context(options_.tls_cert, options_.tls_key));
+    http_.set_tls(std::move(tls));
+    return ok_status();
+  }
+
   Status listen() {
     if (!options_.unix_socket.empty()) {
       url_ = "unix:" + options_.unix_socket.string();
@@ -66,8 +119,8 @@ class RunningServer {
     }
     QUIRE_ASSIGN(const int port, http_.listen(options_.host, options_.port));
     const bool v6 = options_.host.find(':') != std::string::npos;
-    url_ =
-        "http://" + (v6 ? "[" + options_.host + "]" : options_.host) + ":" + std::to_string(port);
+    url_ = (options_.tls_cert.empty() ? "http://" : "https://") +
+           (v6 ? "[" + options_.host + "]" : options_.host) + ":" + std::to_string(port);
     return ok_status();
   }
 
@@ -80,13 +133,39 @@ class RunningServer {
     if (--num_loading_ > 0 || stopping_) return;
     service_->set_ready();
     if (options_.on_ready) options_.on_ready(url_);
+    if (options_.on_status) watch(add_up(models_));
+  }
+
+  void watch(const Totals& before) {
+    http_.after(options_.status_interval, [this, before] {
+      const Totals now = add_up(models_);
+      const std::chrono::duration<double> seconds = options_.status_interval;
+      const ServerStatus status = status_between(before, now, seconds.count());
+      const bool idle = status.running + status.waiting == 0 && status.answer_tokens_s <= 0;
+      if (!idle) options_.on_status(status);
+      watch(now);
+    });
+  }
+
+  // What cannot be read stays as it was, and somebody should hear of it.
+  void reload() {
+    if (!options_.api_key_file.empty()) {
+      auto keys = ApiKeys::read(options_.api_key_file);
+      if (keys) {
+        service_->set_keys(*std::move(keys));
+      } else if (options_.on_warning) {
+        options_.on_warning("the keys stay as they were: " + keys.error().message());
+      }
+    }
+    const Status tls = load_tls();
+    if (!tls.ok() && options_.on_warning) {
+      options_.on_warning("the certificate stays as it was: " + tls.message());
+    }
   }
 
   void on_signal(int number) {
     if (number == SIGHUP) {
-      if (options_.api_key_file.empty()) return;
-      auto keys = ApiKeys::read(options_.api_key_file);
-      if (keys) service_->set_keys(*std::move(keys));  // else those from before stay in force
+      reload();
       return;
     }
     if (stopping_) {
@@ -103,6 +182,7 @@ class RunningServer {
   HttpServer http_;
   EngineWorker::Post post_;
   Models models_;
+  std::unique_ptr<OtlpExporter> tracer_;
   std::unique_ptr<Service> service_;
   Status failure_;
   std::string url_;

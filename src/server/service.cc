@@ -18,8 +18,10 @@
 #include "openai/messages_api.h"
 #include "openai/nanochat_api.h"
 #include "openai/openapi.h"
+#include "openai/other_endpoints.h"
 #include "openai/responses_api.h"
 #include "openai/token_api.h"
+#include "server/otlp_spans.h"
 
 namespace quire::server {
 namespace {
@@ -34,6 +36,12 @@ std::int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
 std::string new_id() {
@@ -179,6 +187,7 @@ Service::LoggedPtr Service::logged(const HttpRequest& request, std::shared_ptr<E
       std::move(exchange), std::move(record), std::move(headers), [this](const AccessRecord& done) {
         ++metrics_.responses[done.status];
         if (log_) log_(done);
+        if (tracer_ != nullptr) tracer_->add(spans_of(done, now_ns()));
       });
 }
 
@@ -237,8 +246,14 @@ void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {
     return;
   }
   if (methods.empty()) {
+    const std::string instead = openai::about_other_endpoint(request.path);
     refuse(
-        {.status = 404, .message = "there is no " + request.path.substr(0, 100)}, found, exchange);
+        {.status = 404,
+         .message = "there is no " + request.path.substr(0, 100) +
+                    (instead.empty() ? "; GET /openapi.json says what there is" : ": " + instead),
+         .code = instead.empty() ? "" : "not_supported"},
+        found,
+        exchange);
   } else if (found == nullptr) {
     HttpResponse response = error_response(
         {.status = 405, .message = request.path + " is for " + methods}, openai::error_body);
@@ -284,6 +299,10 @@ void Service::metrics(const HttpRequest&, const LoggedPtr& exchange) {
     for (const auto& model : *models_) {
       engines[model->name()] = {.block_size = model->facts().block_size, .stats = model->stats()};
     }
+  }
+  if (tracer_ != nullptr) {
+    metrics_.trace_spans_exported = tracer_->num_exported();
+    metrics_.trace_spans_dropped = tracer_->num_dropped();
   }
   exchange->respond({.body = metrics_page(metrics_, engines),
                      .content_type = "text/plain; version=0.0.4; charset=utf-8"});

@@ -16,6 +16,7 @@
 #include "server/http_message.h"
 #include "server/logged_exchange.h"
 #include "server/metrics.h"
+#include "server/otlp_exporter.h"
 #include "server/preparation.h"
 #include "server/task_pool.h"
 
@@ -40,6 +41,8 @@ class Service {
 
   void handle(HttpRequest request, std::shared_ptr<Exchange> exchange);
 
+  // Hears of every request that is over. Outlives this.
+  void set_tracer(OtlpExporter* tracer) { tracer_ = tracer; }
   void set_keys(ApiKeys keys) { keys_ = std::move(keys); }
   void set_ready() { state_ = State::kReady; }
   void set_draining() { state_ = State::kDraining; }
@@ -82,6 +85,7 @@ class Service {
   ApiKeys keys_;
   State state_ = State::kLoading;
   std::int64_t started_;  // seconds since 1970
+  OtlpExporter* tracer_ = nullptr;
   Metrics metrics_;
   openai::ResponseStore responses_;
   TaskPool pool_;  // last: its tasks use the rest

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -33,12 +34,17 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[str], port: int, lines: list[str]) -> None:
         self.process, self.port, self.lines = process, port, lines
+        self.tls: ssl.SSLContext | None = None  # for a server of HTTPS
 
     def request(
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> tuple[int, dict[str, str], str]:
         """Status, headers in lower case and text of one request; a body that is no text is JSON."""
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        if self.tls is None:
+            client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        else:
+            client = http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=DEADLINE_S, context=self.tls)
         data = body if body is None or isinstance(body, (str, bytes)) else json.dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         client.request(method, path, data, named)
@@ -63,6 +69,8 @@ class Server:
     def raw(self, data: bytes = b"") -> socket.socket:
         """A connection of one's own, with something sent on it."""
         client = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S)
+        if self.tls is not None:
+            client = self.tls.wrap_socket(client, server_hostname="127.0.0.1")
         client.sendall(data)
         return client
 
@@ -100,7 +108,7 @@ def serving(
     reader.start()
     try:
         wait_until(lambda: lines or process.poll() is not None, "the server is ready")
-        found = re.match(r"listening on http://127\.0\.0\.1:(\d+)$", lines[0] if lines else "")
+        found = re.match(r"listening on https?://127\.0\.0\.1:(\d+)$", lines[0] if lines else "")
         assert found, lines
         yield Server(process, int(found[1]), lines)
     finally:

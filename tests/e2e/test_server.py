@@ -110,7 +110,7 @@ def test_sixty_four_streams_at_once_are_each_what_they_are_alone(server: Server)
      ("stream_options", {}, "stream_options"), ("stream", 1, "stream"),
      ("response_format", {"type": "json_object"}, "response_format"),
      ("tool_choice", "required", "tool_choice"), ("logit_bias", {"999999": 1}, "logit_bias"),
-     ("max_tokens", 0, "max_tokens"), ("messages", "hi", "messages"), ("stop", 3, "stop")])
+     ("max_tokens", 0, "max_tokens"), ("messages", "hi", "messages"), ("stop", 3, "stop"), ("model", {}, "model")])
 def test_what_cannot_be_done_is_refused_by_name(
     server: Server, field: str, value: Any, named: str
 ) -> None:

@@ -1,5 +1,6 @@
 """What the answers of the server look like: thoughts, nanochat's events, other people's endpoints."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -120,3 +121,65 @@ def test_what_nanochat_would_not_take_is_refused_by_name(
 ) -> None:
     error = server.post("/chat/completions", {"messages": messages("Hi")} | {field: value}, status=400)
     assert error["error"]["param"] == field, error
+
+
+def test_endpoints_of_others_are_refused_with_what_to_use(server: Server) -> None:
+    described = json.loads(server.request("GET", "/openapi.json")[2])["paths"]
+    for path in ("/v1/embeddings", "/v1/audio/speech", "/v1/images/generations", "/v1/batches",
+                 "/v1/threads/x/runs", "/v1/conversations", "/v1/realtime", "/v1/complete",
+                 "/v1/messages/batches", "/v1/responses/resp_1/cancel", "/api/chat", "/api/ps",
+                 "/completion", "/slots", "/generate", "/models", "/rerank", "/v1/moderations"):
+        error = server.post(path, {}, status=404)["error"]
+        assert error["code"] == "not_supported" and path in error["message"], error
+        for method, named in re.findall(r"(GET|POST) (/\S+)", error["message"]):
+            assert method.lower() in described[named], error
+    for path in ("/v1/embeddingsx", "/apix", "/v1/nowhere"):
+        assert server.post(path, {}, status=404)["error"]["code"] is None
+
+
+def test_a_stop_sequence_is_named_as_the_end_of_a_message(server: Server) -> None:
+    body = {"messages": messages("Hi"), "max_tokens": 24}
+    text = server.post("/v1/messages", body)["content"][0]["text"]
+    stop = text[10:13]
+    begin = text.index(stop)
+    asked = body | {"stop_sequences": ["not there", stop, stop[0] + "not there"]}
+    whole = server.post("/v1/messages", asked)
+    assert whole["content"][0]["text"] == text[:begin]
+    assert (whole["stop_reason"], whole["stop_sequence"]) == ("stop_sequence", stop)
+    delta = next(e["delta"] for e in server.events("/v1/messages", asked) if e["type"] == "message_delta")
+    assert delta == {"stop_reason": "stop_sequence", "stop_sequence": stop}
+    unmatched = server.post("/v1/messages", body | {"stop_sequences": ["not there"]})
+    assert unmatched["stop_sequence"] is None and unmatched["stop_reason"] != "stop_sequence"
+
+
+@pytest.mark.parametrize("form", ["a first line", "a block of its own"])
+def test_a_billing_header_that_changes_does_not_defeat_the_prefix_cache(
+    server: Server, form: str
+) -> None:
+    system = f"{form}: you help with code. " * 4
+
+    def ask(number: int) -> dict[str, Any]:
+        header = f"x-anthropic-billing-header: cc_version={number}; cch={number * 7919};"
+        joined = header + "\n" + system
+        blocks = [{"type": "text", "text": header}, {"type": "text", "text": system}]
+        return server.post(
+            "/v1/messages",
+            {"system": joined if form == "a first line" else blocks, "messages": messages("Hi"),
+             "max_tokens": 2})["usage"]
+
+    first, second = ask(1), ask(2)
+    assert first["cache_read_input_tokens"] == 0
+    total = second["input_tokens"] + second["cache_read_input_tokens"]
+    assert total == first["input_tokens"]  # nothing of the system prompt itself is lost
+    assert second["cache_read_input_tokens"] >= total - 17
+
+
+def test_a_system_prompt_loses_nothing_but_its_billing_header(server: Server) -> None:
+    def count(system: Any) -> int:
+        return server.post(
+            "/v1/messages/count_tokens", {"system": system, "messages": messages("Hi")})["input_tokens"]
+
+    header = {"type": "text", "text": "x-anthropic-billing-header: a"}
+    text = "First line.\nSecond line."
+    assert count([header, {"type": "text", "text": text}]) == count(text)
+    assert count(header["text"] + "\n" + text) == count(text)
