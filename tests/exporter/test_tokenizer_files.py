@@ -80,6 +80,15 @@ def test_ids_and_text_are_those_of_autotokenizer(
         assert entry["ids"] == ids, entry["text"]
 
 
+def test_a_beginning_that_autotokenizer_adds_not_is_none_of_the_packages(tmp_path: Path) -> None:
+    """Transformers 5 passes over add_bos_token beside a tokenizer.json, so a package says no."""
+    settings = FAST | {"bos_token": "<|bos|>", "add_bos_token": True}
+    _, theirs, _ = exported(tmp_path, settings)
+    config = json.loads((tmp_path / "package" / "tokenizer_config.json").read_text())
+    assert theirs.encode("") == [] and config["add_bos_token"] is False
+    assert config["bos_token"] == "<|bos|>"
+
+
 def test_a_tokenizer_json_that_says_it_all_is_kept_to_the_byte(tmp_path: Path) -> None:
     """Nothing is rewritten without need."""
     source = make_tiny_llama(tmp_path / "source")
