@@ -182,6 +182,15 @@ def test_one_of_several_precisions_is_named_by_its_file(quire: Program, tmp_path
     assert counted(quire, folder / "onnx" / "model_quantized.onnx") == [7, 9, 11]
 
 
+def test_a_precision_that_is_not_there_lists_those_that_are(quire: Program, tmp_path: Path) -> None:
+    """Wherever the name leads: into a folder of graphs, or beside one graph alone."""
+    folder = folder_of(tmp_path / "m", {"onnx/model_q4.onnx": counter(), "onnx/model_int8.onnx": counter()})
+    for name in ("onnx/model_q8.onnx", "model.onnx"):
+        run = quire("generate", "-m", folder / name, "--token-ids", "1")
+        run.assert_refused(3, f"there is no {folder / name}", "model_int8.onnx", "name one")
+    quire("generate", "-m", tmp_path / "none.gguf", "x").assert_refused(3, "quire-export")
+
+
 def test_graphs_in_deeper_folders_are_listed_and_can_be_named(
     quire: Program, tmp_path: Path
 ) -> None:
