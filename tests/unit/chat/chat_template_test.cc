@@ -83,8 +83,8 @@ TEST(ChatTemplateTest, ToolsAndContextAreJsonInTheirOrder) {
 
 TEST(ChatTemplateTest, IntegersOfAnySizeArePrintedWhole) {
   ChatRenderOptions options = fixed_options();
-  options.extra_context_json =
-      R"({"a": 123456789012345678901234567890, "b": [-99999999999999999999, 20000000000000000000]})";
+  options.extra_context_json = R"({"a": 123456789012345678901234567890, )"
+                               R"("b": [-99999999999999999999, 20000000000000000000]})";
   EXPECT_EQ(rendered("{{ a }} {{ b|tojson }} {{ 123456789012345678901234567890 }}", {}, options),
             "123456789012345678901234567890 [-99999999999999999999, 20000000000000000000] "
             "123456789012345678901234567890");
