@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from quire_export import gguf_spm, gguf_ugm
 from quire_export.ends import END_TEXTS
 from quire_export.errors import ExportError
 from quire_export.gguf_pre import PreTokenizer, pre_tokenizer_of
-from quire_export.gguf_spm import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, model_parts, pieces_of
+from quire_export.gguf_spm import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, pieces_of
 from quire_export.spec import DecoderSpec
 
 _END_KEYS = ("eos", "eot", "eom")
@@ -49,14 +50,18 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
     "precompiled_charsmap": ([],),
     "remove_extra_whitespaces": (False,),
 }
+# Keys that only a Unigram tokenizer ("t5") has a use for.
+_UNIGRAM_KEYS = frozenset({"precompiled_charsmap", "remove_extra_whitespaces"})
 
 
 def _check(meta: dict[str, object]) -> None:
     prefix = "tokenizer.ggml."
+    model = meta.get("tokenizer.ggml.model")
+    known = _KNOWN_KEYS | (_UNIGRAM_KEYS if model == "t5" else frozenset())
     for key, value in meta.items():
         name = key.removeprefix(prefix)
         # A key that names a token's id says nothing about how text is cut.
-        if name == key or name in _KNOWN_KEYS or name.endswith("_token_id"):
+        if name == key or name in known or name.endswith("_token_id"):
             continue
         if value not in _NEUTRAL.get(name, ()):
             raise ExportError(
@@ -64,10 +69,9 @@ def _check(meta: dict[str, object]) -> None:
                 "Hugging Face folder, or remove the key (gguf-new-metadata --remove-metadata) if "
                 "it does not"
             )
-    model = meta.get("tokenizer.ggml.model")
-    if model not in ("gpt2", "llama"):
+    if model not in ("gpt2", "llama", "t5"):
         raise ExportError(
-            f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2' and 'llama'); "
+            f"GGUF: tokenizer model {model!r} is not supported (only 'gpt2', 'llama' and 't5'); "
             "export from the model's Hugging Face folder"
         )
     if model == "gpt2":  # sentencepiece's cuts nothing before it merges
@@ -125,12 +129,15 @@ def tokenizer_json(meta: dict[str, object]) -> dict[str, object]:
     _check(meta)
     tokens = _strings(meta, "tokens")
     types = _token_types(meta, tokens)
-    if meta.get("tokenizer.ggml.model") == "llama":
+    model = meta.get("tokenizer.ggml.model")
+    if model == "llama":
         tokens = pieces_of(tokens)
-        parts = model_parts(meta, tokens, types)
+        parts = gguf_spm.model_parts(meta, tokens, types)
+    elif model == "t5":
+        parts = gguf_ugm.model_parts(meta, tokens, types)
     else:
         parts = _byte_level_parts(meta, tokens)
-    if len(parts["model"]["vocab"]) != len(tokens):
+    if len(set(tokens)) != len(tokens):
         raise ExportError("GGUF: two tokens have the same text; download the file again")
     added = [
         {
@@ -190,21 +197,20 @@ def _byte_level_parts(
     }
 
 
-def _adds_bos(meta: dict[str, object]) -> bool:
-    # llama.cpp adds it for some kinds and for sentencepiece unless the file says otherwise.
-    is_pieces = meta.get("tokenizer.ggml.model") == "llama"
-    default = is_pieces or _pre_tokenizer(meta).adds_bos
-    return bool(meta.get("tokenizer.ggml.add_bos_token", default))
+def _adds(meta: dict[str, object], name: str) -> bool:
+    """Whether "bos" or "eos" goes around a text; llama.cpp's rule where the file does not say."""
+    kind = meta.get("tokenizer.ggml.model")
+    if kind == "t5":
+        default = name == "eos"
+    else:
+        default = name == "bos" and (kind == "llama" or _pre_tokenizer(meta).adds_bos)
+    return bool(meta.get(f"tokenizer.ggml.add_{name}_token", default))
 
 
 def _post_processor(meta: dict[str, object], tokens: list[str]) -> dict[str, object] | None:
     """Adds the beginning and end tokens the file asks for around a text."""
-    before = meta.get("tokenizer.ggml.bos_token_id") if _adds_bos(meta) else None
-    after = (
-        meta.get("tokenizer.ggml.eos_token_id")
-        if meta.get("tokenizer.ggml.add_eos_token")
-        else None
-    )
+    before = meta.get("tokenizer.ggml.bos_token_id") if _adds(meta, "bos") else None
+    after = meta.get("tokenizer.ggml.eos_token_id") if _adds(meta, "eos") else None
     if before is None and after is None:
         return None
 
@@ -231,13 +237,13 @@ def write_tokenizer(meta: dict[str, object], spec: DecoderSpec, folder: Path) ->
     if meta.get("tokenizer.ggml.model", "none") in ("none", "no_vocab"):
         return
     tokenizer = tokenizer_json(meta)
-    tokens = list(tokenizer["model"]["vocab"])
+    tokens = [t if isinstance(t, str) else t[0] for t in tokenizer["model"]["vocab"]]
     ids = special_ids(meta, spec)
     config: dict[str, object] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
         "model_max_length": spec.max_seq_len,
-        "add_bos_token": _adds_bos(meta),
+        "add_bos_token": _adds(meta, "bos"),
         "added_tokens_decoder": {
             str(t["id"]): {k: v for k, v in t.items() if k != "id"}
             for t in tokenizer["added_tokens"]

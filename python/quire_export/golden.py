@@ -14,6 +14,7 @@ from quire_export.golden_texts import CHAT_MESSAGES, PROSE, TEXTS, special_texts
 from quire_export.progress import Progress
 from quire_export.source import Encode, Reference, Source
 from quire_export.spec import DecoderSpec
+from quire_export.template_texts import own_texts, written
 
 GREEDY_TOKENS = 32
 TOP_IDS = 16
@@ -61,7 +62,11 @@ class PackageTokenizer:
         self._folder = folder
         added = self._tokenizer.get_added_tokens_decoder()
         self.added = [token.content for token in added.values()]
-        self.control_ids = sorted(i for i, token in added.items() if token.special)
+        written = self._written_by_template()
+        # Text may never produce what steers the model, whether or not the files call it special.
+        self.control_ids = sorted(
+            i for i, token in added.items() if token.special or token.content in written
+        )
         self.specials = [added[i].content for i in self.control_ids]
         self._flagged = [t.content for t in added.values() if _has_flags(t)]
         self._source = source
@@ -74,6 +79,15 @@ class PackageTokenizer:
                 f"the tokenizer knows id {largest}, but the model has only {vocab_size} logits; "
                 "tokenizer and model do not belong together; take both from the same place"
             )
+
+    def _written_by_template(self) -> set[str]:
+        """Added tokens that the chat template has in itself or makes around plain messages."""
+        path = self._folder / "chat_template.jinja"
+        if not path.is_file():
+            return set()
+        chats = [self.rendered(messages) for messages in CHAT_MESSAGES]
+        texts = own_texts(path.read_text(encoding="utf-8"))
+        return written(self.added, [*texts, *(chat for chat in chats if chat is not None)])
 
     def id_of(self, token: str) -> int | None:
         """The id of a whole token."""
@@ -172,7 +186,12 @@ def prompt_ids(
     prompts = [("len1", start)]
     prompts += [(f"len{n}", (start + text)[:n]) for n in lengths[1:]]
     prompts += [(f"chat{i + 1}", list(chat["ids"])) for i, chat in enumerate(chats)]
-    return [(name, ids) for name, ids in prompts if 0 < len(ids) < spec.max_seq_len]
+    # A template may write a token that only a larger model of the family has a row for.
+    return [
+        (name, ids)
+        for name, ids in prompts
+        if 0 < len(ids) < spec.max_seq_len and max(ids) < spec.vocab_size
+    ]
 
 
 def answer(

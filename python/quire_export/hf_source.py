@@ -22,8 +22,31 @@ from quire_export.spec import DecoderSpec
 from quire_export.tokenizer_files import copy_tokenizer
 
 
+def _check_kind(folder: Path) -> None:
+    """Refuses folders of other kinds of models, with how to use those."""
+    if (folder / "config.json").is_file():
+        return
+    names = sorted(path.name for path in folder.glob("*.gguf"))
+    if names:
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise ExportError(
+            f"{folder} has no config.json, but GGUF files: {shown}; give one of them by its path"
+        )
+
+
+def _with_prefix(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors as a model with a head has them: AutoModel saves the decoder's without "model."."""
+    if "embed_tokens.weight" not in found or any(name.startswith("model.") for name in found):
+        return found
+    return {
+        name if name.startswith("lm_head.") else f"model.{name}": tensor
+        for name, tensor in found.items()
+    }
+
+
 def load_folder(folder: Path, progress: Progress) -> Source:
     """The model of a Hugging Face folder, weights as float32 or as stored."""
+    _check_kind(folder)
     config = read_json(folder / "config.json", 8 << 20)
     family = family_of_config(config)
     family.check_config(config)
@@ -31,7 +54,7 @@ def load_folder(folder: Path, progress: Progress) -> Source:
     files = _weight_files(folder)
     found = dict(progress.each(_tensors(files), "reading tensors", len(spec.tensor_shapes())))
     found = {name: tensor for name, tensor in found.items() if not family.derived.fullmatch(name)}
-    found = family.canonical(found, spec)
+    found = family.canonical(_with_prefix(found), spec)
     derived: set[str] = set()
     if spec.tie_word_embeddings:
         _tie(found)

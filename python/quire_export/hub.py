@@ -12,6 +12,7 @@ _FILES = [
     "*.safetensors",
     "pytorch_model*.bin",
     "tokenizer.model",
+    "*.tiktoken",
     "merges.txt",
     "chat_template.jinja",
     "README.md",

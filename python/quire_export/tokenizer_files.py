@@ -48,6 +48,7 @@ def copy_tokenizer(folder: Path, target: Path) -> Encode | None:
         _check_readable(target / "tokenizer.json")
     tokenizer = _auto_tokenizer(folder)
     _write_what_it_made(tokenizer, target / "tokenizer.json")
+    _settle_beginning(tokenizer, target / "tokenizer_config.json")
     return lambda text, special: tokenizer.encode(text, add_special_tokens=special)
 
 
@@ -95,6 +96,18 @@ def _write_what_it_made(tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
         if json.loads(original.to_str()) == json.loads(text):
             return
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _settle_beginning(tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
+    """Switches add_bos_token off where AutoTokenizer passes over it: tokenizer.json says it all."""
+    if not path.is_file():
+        return
+    config = read_json(path)
+    if config.get("add_bos_token") and not tokenizer.encode("", add_special_tokens=True):
+        path.write_text(
+            json.dumps(config | {"add_bos_token": False}, ensure_ascii=False, indent=2) + "\n",
+            encoding="utf-8",
+        )
 
 
 def _write_inline_template(target: Path) -> None:

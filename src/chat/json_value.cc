@@ -30,8 +30,8 @@ class ValueBuilder : public nlohmann::json_sax<Json> {
     return add(Value::integer(static_cast<std::int64_t>(value)));
   }
   bool number_float(number_float_t value, const string_t& text) override {
-    // An integer of too many digits arrives here as well.
-    if (text.find_first_of(".eE") == string_t::npos) return fail("an integer is too large");
+    // An integer of more than 64 bits arrives here as well.
+    if (text.find_first_of(".eE") == string_t::npos) return add(Value::digits(text));
     return add(Value::real(value));
   }
   bool string(string_t& value) override { return add(Value::text(value, false)); }
@@ -56,7 +56,9 @@ class ValueBuilder : public nlohmann::json_sax<Json> {
   }
   bool parse_error(std::size_t position,
                    const std::string&,
-                   const nlohmann::detail::exception&) override {
+                   const nlohmann::detail::exception& error) override {
+    constexpr int kTooLarge = 406;  // more than a double holds
+    if (error.id == kTooLarge) return fail("a number in it is out of range");
     return fail("it is not JSON at byte " + std::to_string(position));
   }
 

@@ -57,6 +57,18 @@ bool begins_as_object(std::string_view line) {
   return next == std::string_view::npos || line[next] == '"' || line[next] == '}';
 }
 
+// One array over however many lines, as json.dump writes a list of requests.
+bool begin_as_array(const std::vector<std::string>& lines) {
+  constexpr std::string_view kBlank = " \t";
+  if (lines.empty()) return false;
+  const std::string_view first = lines.front();
+  const std::size_t bracket = first.find_first_not_of(kBlank);
+  if (bracket == std::string_view::npos || first[bracket] != '[') return false;
+  const std::string_view rest = first.substr(bracket + 1);
+  if (rest.find_first_not_of(kBlank) != std::string_view::npos) return begins_as_object(rest);
+  return lines.size() > 1 && begins_as_object(lines[1]);
+}
+
 bool are_json(const std::string& path, const std::vector<std::string>& lines) {
   std::string extension = std::filesystem::path(path).extension().string();
   std::ranges::transform(extension, extension.begin(), [](unsigned char c) {
@@ -97,6 +109,11 @@ Result<std::vector<wire::PromptLine>> prompts_from_file(const std::string& path,
       return bad_model("cannot read " + path +
                        ": there is no such file, or no permission; check the name");
     QUIRE_ASSIGN(lines, read_lines(&file, path));
+  }
+  if (begin_as_array(lines)) {
+    return invalid_argument((path == "-" ? "standard input" : path) +
+                            " is one JSON array; give one object a line, without brackets and "
+                            "commas around them (jq -c '.[]' makes it so)");
   }
   const bool json = are_json(path, lines);
   std::vector<wire::PromptLine> prompts;

@@ -113,8 +113,11 @@ Result<TextParts> load_text_parts(const ModelPackage& package) {
       parts.encoder->tokenizer,
       load_tokenizer_if_any(package.folder,
                             control_options(package, parts.defaults, chat ? &*chat : nullptr)));
-  QUIRE_ASSIGN(parts.encoder->text_prefix,
-               find_text_prefix(config, parts.encoder->tokenizer.get()));
+  // A folder of others says in its tokenizer.json what goes around a text, as for AutoTokenizer.
+  if (is_package(package.folder)) {
+    QUIRE_ASSIGN(parts.encoder->text_prefix,
+                 find_text_prefix(config, parts.encoder->tokenizer.get()));
+  }
   return parts;
 }
 

@@ -36,8 +36,8 @@ Result<nlohmann::json> load_tokenizer_config(const std::filesystem::path& folder
 Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder,
                                                    const nlohmann::json& tokenizer_config);
 
-// The beginning-of-sequence id that belongs before every plain text where tokenizer_config.json
-// says add_bos_token; else empty.
+// The beginning-of-sequence id that belongs before every plain text where tokenizer_config.json of
+// a package says add_bos_token; else empty.
 Result<std::vector<TokenId>> find_text_prefix(const nlohmann::json& tokenizer_config,
                                               const Tokenizer* tokenizer);
 

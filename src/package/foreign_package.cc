@@ -151,6 +151,17 @@ Result<std::filesystem::path> find_graph(const std::filesystem::path& folder) {
 
 }  // namespace
 
+Status no_such_graph(const std::filesystem::path& graph) {
+  const std::filesystem::path folder =
+      graph.has_parent_path() ? graph.parent_path() : std::filesystem::path(".");
+  const auto graphs =
+      graph.extension() == ".onnx" ? list_graphs(folder, 3) : std::vector<std::filesystem::path>();
+  if (!graphs.empty())
+    return several_graphs(folder, graphs).with_context("there is no " + graph.string());
+  return bad_model(graph.string() +
+                   " is neither a folder nor an .onnx file; make a package with quire-export");
+}
+
 Result<ModelPackage> open_foreign_package(const std::filesystem::path& folder,
                                           const std::filesystem::path& graph) {
   ModelPackage package;

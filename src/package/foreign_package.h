@@ -17,4 +17,7 @@ namespace quire {
 Result<ModelPackage> open_foreign_package(const std::filesystem::path& folder,
                                           const std::filesystem::path& graph = {});
 
+// For a path that names nothing: says so, and lists the graphs beside it where there are such.
+Status no_such_graph(const std::filesystem::path& graph);
+
 }  // namespace quire

@@ -323,10 +323,7 @@ namespace {
 Result<ModelPackage> open_either(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::path folder = package_folder(path);
-  if (!std::filesystem::is_directory(folder, error)) {
-    return bad_model(folder.string() +
-                     " is neither a folder nor an .onnx file; make a package with quire-export");
-  }
+  if (!std::filesystem::is_directory(folder, error)) return no_such_graph(folder);
   const bool chosen = folder != path;
   if (!is_package(folder)) {
     return open_foreign_package(folder, chosen ? path : std::filesystem::path());

@@ -93,6 +93,10 @@ Result<TrustedText> normalize(const std::vector<NormalizerStep>& steps,
       case NormalizerStep::Kind::kStrip:
         text = strip(step, text);
         break;
+      case NormalizerStep::Kind::kCharsmap: {
+        QUIRE_ASSIGN(text, step.charsmap->normalize(text, work));
+        break;
+      }
     }
   }
   return text;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "quire/result.h"
+#include "tokenizer/charsmap.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/text_work.h"
 #include "tokenizer/trusted_text.h"
@@ -15,16 +16,18 @@ namespace quire {
 // One change of a text before it is split.
 struct NormalizerStep {
   enum class Kind {
-    kUnicode,  // form
-    kPrepend,  // `to` is put before a text that is not empty
-    kReplace,  // `to` stands in for each `from`, or for each match of `regex` where there is one
-    kStrip,    // whitespace goes from the left, the right or both ends
+    kUnicode,   // form
+    kPrepend,   // `to` is put before a text that is not empty
+    kReplace,   // `to` stands in for each `from`, or for each match of `regex` where there is one
+    kStrip,     // whitespace goes from the left, the right or both ends
+    kCharsmap,  // charsmap
   };
   Kind kind = Kind::kUnicode;
   UnicodeForm form = UnicodeForm::kNfc;
   std::string from;
   std::string to;
   std::shared_ptr<const Regex> regex;
+  std::shared_ptr<const Charsmap> charsmap;
   bool strip_left = false;
   bool strip_right = false;
 };

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "tokenizer/json_fields.h"
 
@@ -201,6 +203,15 @@ Result<NormalizerStep> read_normalizer_step(const Json& json, std::string_view p
     step.kind = NormalizerStep::Kind::kStrip;
     QUIRE_ASSIGN(step.strip_left, bool_field(json, "strip_left", true, part));
     QUIRE_ASSIGN(step.strip_right, bool_field(json, "strip_right", true, part));
+    return step;
+  }
+  if (type == "Precompiled") {
+    step.kind = NormalizerStep::Kind::kCharsmap;
+    QUIRE_ASSIGN(const std::string text, string_field(json, "precompiled_charsmap", part));
+    const auto bytes = decode_base64(text);
+    if (!bytes) return bad_model(std::string(part) + ": \"precompiled_charsmap\" is no base64");
+    QUIRE_ASSIGN(Charsmap map, Charsmap::parse(*bytes));
+    step.charsmap = std::make_shared<const Charsmap>(std::move(map));
     return step;
   }
   if (type != "Replace") return not_supported("the normalizer", type);

@@ -241,10 +241,10 @@ Status ConfigMerger::add_listed() {
   std::set<std::string> names;
   for (const auto& [name, token] : named_) names.insert(token.token.content);
   for (const auto& [id, token] : listed_) {
-    const auto known = place_of_.find(token.content);
-    if (known != place_of_.end() && same(tokens_[known->second], token)) continue;
     AddedToken added = token;
     added.special |= names.contains(token.content);
+    const auto known = place_of_.find(token.content);
+    if (known != place_of_.end() && same(tokens_[known->second], added)) continue;
     QUIRE_TRY(add(std::move(added)));
   }
   for (const auto& [name, token] : named_) {

@@ -205,6 +205,35 @@ def test_s12_s17_what_grows_or_runs_without_bound_is_refused_unopened(
     assert run.returncode == 3 and run.stderr.count("\n") == 1 and word in run.stderr, run.stderr
 
 
+FACTOR = 30_000_000_000
+GROWING = {
+    "Range": [
+        literal("zero", 0), literal("one", 1), node("Range", ["zero", "limit", "one"], ["big"])
+    ],
+    "Expand": [
+        literal("x", [1]), literal("axis", [0]), node("Unsqueeze", ["limit", "axis"], ["shape"]),
+        node("Expand", ["x", "shape"], ["big"]),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_s17_a_step_that_grows_by_its_ids_fails_alone(
+    name: str, quire: Program, tmp_path: Path
+) -> None:
+    """Only what a prompt's ids say makes it large, so the graph opens and other prompts run."""
+    limit = [
+        node("ReduceMax", ["input_ids"], ["largest"], keepdims=0),
+        literal("factor", FACTOR),
+        node("Mul", ["largest", "factor"], ["limit"]),
+    ]
+    folder = write(tmp_path / "m", model(limit + GROWING[name]))
+    run = quire("generate", "-m", folder, "--token-ids", "-n", "1", "--json", "6,3", "0,0")
+    large, small = run.json_lines()
+    assert run.code == 1 and large["error"]["type"] == "resource_exhausted", run
+    assert small["token_ids"] == [0]
+
+
 def expanded() -> Nodes:
     """What torch.expand becomes: -1 keeps a size."""
     return [

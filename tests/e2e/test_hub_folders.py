@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, save
 from program import Program
-from tokenizers import AddedToken, Tokenizer, decoders, models
+from tokenizers import AddedToken, Tokenizer, decoders, models, processors
+from transformers import AutoTokenizer
 
 VOCAB, HEADS, HEAD_DIM = 40, 2, 4
 CONFIG = {
@@ -181,6 +182,15 @@ def test_one_of_several_precisions_is_named_by_its_file(quire: Program, tmp_path
     assert counted(quire, folder / "onnx" / "model_quantized.onnx") == [7, 9, 11]
 
 
+def test_a_precision_that_is_not_there_lists_those_that_are(quire: Program, tmp_path: Path) -> None:
+    """Wherever the name leads: into a folder of graphs, or beside one graph alone."""
+    folder = folder_of(tmp_path / "m", {"onnx/model_q4.onnx": counter(), "onnx/model_int8.onnx": counter()})
+    for name in ("onnx/model_q8.onnx", "model.onnx"):
+        run = quire("generate", "-m", folder / name, "--token-ids", "1")
+        run.assert_refused(3, f"there is no {folder / name}", "model_int8.onnx", "name one")
+    quire("generate", "-m", tmp_path / "none.gguf", "x").assert_refused(3, "quire-export")
+
+
 def test_graphs_in_deeper_folders_are_listed_and_can_be_named(
     quire: Program, tmp_path: Path
 ) -> None:
@@ -267,3 +277,22 @@ def test_a_foreign_model_ends_at_every_id_it_is_known_by(quire: Program, tmp_pat
         assert run.json_lines()[0]["token_ids"] == [end], run
     run = quire("generate", "-m", folder, "--token-ids", "--json", "-n", "3", "22")
     assert run.json_lines()[0]["token_ids"] == [23, 24, 25], "an ordinary control token ends nothing"
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_what_goes_around_a_text_stands_in_tokenizer_json(
+    in_file: bool, quire: Program, tmp_path: Path
+) -> None:
+    """AutoTokenizer of transformers 5 passes over add_bos_token beside one, so we do as well."""
+    folder = folder_of(tmp_path / "m", {"model.onnx": counter()})
+    words = Tokenizer(models.BPE({chr(97 + i): i for i in range(20)}, []))
+    words.add_special_tokens([AddedToken("<s>", special=True)])
+    words.decoder = decoders.Fuse()
+    if in_file:
+        words.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 20)])
+    words.save(str(folder / "tokenizer.json"))
+    settings = {"bos_token": "<s>", "add_bos_token": not in_file, "add_eos_token": True}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    expected = AutoTokenizer.from_pretrained(folder).encode("abc")
+    run = quire("generate", "-m", folder, "--raw", "--json", "-n", "1", "abc")
+    assert run.json_lines()[0]["usage"]["prompt_tokens"] == len(expected) == 3 + in_file

@@ -20,6 +20,8 @@ COMMANDS = {
     "verify": ["verify", "PKG"],
     "eval": ["eval", "-m", "PKG", "--file", "PKG/model_info.json", "--limit", "32"],
     "eval json": ["eval", "-m", "PKG", "--file", "PKG/model_info.json", "--limit", "32", "--json"],
+    "bench": ["bench", "-m", "PKG"],
+    "bench json": ["bench", "-m", "PKG", "--json"],
     "list": ["list"],
     "version": ["--version"],
     "version of a command": ["generate", "--version"],

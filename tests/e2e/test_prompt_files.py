@@ -51,6 +51,18 @@ def test_a_text_that_begins_with_a_brace_stays_a_text(
     assert run.err == "quire: 1 of 2 prompts failed; their lines say why\n"
 
 
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_an_array_of_prompts_is_refused_and_never_taken_for_a_text(
+    indent: int | None, quire: Program, tiny_package: Path
+) -> None:
+    """On one line or on many; a text in brackets stays a text."""
+    array = json.dumps([{"prompt": "a"}, {"prompt": "b"}], indent=indent)
+    run = quire("generate", "-m", tiny_package, "-n", "1", "--file", "-", stdin=array)
+    run.assert_refused(2, "one object a line")
+    run = quire("generate", "-m", tiny_package, "-n", "1", "--file", "-", stdin="[a] b\n[\nc\n")
+    assert run.code == 0, run
+
+
 def test_tools_and_variables_reach_the_template(quire: Program, package: Path) -> None:
     """Seen by the number of ids they make of it."""
     template = package / "chat_template.jinja"

@@ -36,6 +36,22 @@ def test_pull_of_what_is_there_says_so(quire: Program, default_package: Path) ->
     assert "there already" in run.err
 
 
+@pytest.mark.parametrize("target", ["> /dev/full", ">&-"])
+def test_s4_pull_whose_output_cannot_be_written_fails(
+    target: str, quire: Program, default_package: Path
+) -> None:
+    """Its one line of output is the exporter's, whose exit code is no code of ours."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("QUIRE_")}
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {target}', "bash", quire.binary,
+         "pull", "smollm2-135m-instruct", "-o", default_package],
+        capture_output=True, text=True, check=False, timeout=120,
+        env=clean | {"QUIRE_PYTHON": sys.executable, "PYTHONPATH": str(ROOT / "python")},
+    )  # fmt: skip
+    assert done.returncode == 1, done
+    assert "cannot write" in done.stderr.splitlines()[-1], done
+
+
 @pytest.mark.parametrize("python_path", ["{}", "{}:", ":{}", "{}::", ".:{}", "./:{}", "{}:./."])
 def test_s10_pull_runs_nothing_of_the_current_folder(
     python_path: str, quire: Program, tmp_path: Path

@@ -201,3 +201,24 @@ def test_a_tied_matrix_may_be_stored_under_either_name(
         export_model(folder, packages[-1], ExportOptions(progress=False))
     usual, other = ((p / "model.onnx.data").read_bytes() for p in packages)
     assert usual == other
+
+
+@pytest.mark.parametrize("kind", ["smollm3", "qwen3", "gemma3"])
+def test_a_decoder_that_was_saved_without_its_head_exports(kind: str, tmp_path: Path) -> None:
+    """AutoModel's names have no "model." before them; transformers takes both."""
+    source = make_tiny(tmp_path / "source", kind)
+    usual, other = tmp_path / "usual", tmp_path / "other"
+    export_model(source, usual, ExportOptions(progress=False))
+    path = source / "model.safetensors"
+    tensors = {name.removeprefix("model."): t for name, t in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+    export_model(source, other, ExportOptions(progress=False))
+    assert (usual / "model.onnx.data").read_bytes() == (other / "model.onnx.data").read_bytes()
+
+
+def test_a_folder_of_gguf_files_names_them(tmp_path: Path) -> None:
+    """As repositories of such files are; which one is meant only their reader knows."""
+    for name in ("m.Q8_0.gguf", "m.Q4_K_M.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    with pytest.raises(ExportError, match=r"GGUF files: m\.Q4_K_M\.gguf, m\.Q8_0\.gguf; give one"):
+        export_model(tmp_path, tmp_path / "package", ExportOptions(progress=False))

@@ -122,6 +122,12 @@ HISTORY = {
     "add_cross_attention": False,
     "num_experts": 0,
     "use_qk_norm": False,
+    "hf_device_map": {"": 0},
+    "layer_types": ["full_attention", "full_attention"],
+    "logit_scale": 1.0,
+    "max_sequence_length": 2048,
+    "max_window_layers": 28,
+    "padding_side": "left",
 }
 
 
@@ -161,6 +167,9 @@ def test_all_that_transformers_writes_of_its_own_accord_passes_in_every_family(k
         ({"num_nextn_predict_layers": 1}, "num_nextn_predict_layers"),
         ({"_attn_scale": 2.0}, "unknown key '_attn_scale'.*remove it if it does not"),
         ({"logit_scale": 0.5}, "unknown key 'logit_scale'"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, "unknown key 'layer_types'"),
+        ({"layer_types": "full_attention"}, "unknown key 'layer_types'"),
+        ({"output_router_logits": True}, "unknown key 'output_router_logits'"),
         ({"embedding_multiplier": 12.0}, "unknown key 'embedding_multiplier'"),
     ],
 )

@@ -80,6 +80,15 @@ def test_ids_and_text_are_those_of_autotokenizer(
         assert entry["ids"] == ids, entry["text"]
 
 
+def test_a_beginning_that_autotokenizer_adds_not_is_none_of_the_packages(tmp_path: Path) -> None:
+    """Transformers 5 passes over add_bos_token beside a tokenizer.json, so a package says no."""
+    settings = FAST | {"bos_token": "<|bos|>", "add_bos_token": True}
+    _, theirs, _ = exported(tmp_path, settings)
+    config = json.loads((tmp_path / "package" / "tokenizer_config.json").read_text())
+    assert theirs.encode("") == [] and config["add_bos_token"] is False
+    assert config["bos_token"] == "<|bos|>"
+
+
 def test_a_tokenizer_json_that_says_it_all_is_kept_to_the_byte(tmp_path: Path) -> None:
     """Nothing is rewritten without need."""
     source = make_tiny_llama(tmp_path / "source")
@@ -156,3 +165,40 @@ def test_a_vocabulary_beyond_the_logits_is_refused_still(tmp_path: Path) -> None
     source = make_tiny_llama(tmp_path / "source", vocab_size=268)
     with pytest.raises(ExportError, match="knows id 268, but the model has only 268.*take both"):
         export_model(source, tmp_path / "package", QUIET)
+
+
+def with_template(tmp_path: Path, template: str, **sizes: int) -> dict[str, object]:
+    """model_info.json of a model whose <call>, <turn> and é are added tokens, but not special."""
+    source = make_tiny_llama(tmp_path / "source", **sizes)
+    tokenizer = make_tokenizer()
+    tokenizer.add_tokens(["<call>", "<turn>", "\u00e9"])  # ids 269 to 271
+    tokenizer.save(str(source / "tokenizer.json"))
+    (source / "chat_template.jinja").write_text(template)
+    export_model(source, tmp_path / "package", QUIET)
+    return json.loads((tmp_path / "package" / "model_info.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{% for m in messages %}\u00e9{{ m.content }}{% endfor %}", set()),
+        ("{% for m in messages %}<turn>{{ m.content }}{% endfor %}", {270}),
+        ("{% for m in messages %}{{ '\\x3cturn>' + m.content }}{% endfor %}", {270}),
+        ("{% if tools %}<call>{% endif %}{{ messages[0].content }}", {269}),
+        ("{% for m in messages %}{{ '<' ~ 'turn>' ~ m.content }}{% endfor %}", {270}),
+    ],
+)
+def test_s3_markers_that_the_template_writes_are_control_tokens(
+    template: str, expected: set[int], tmp_path: Path
+) -> None:
+    """Special or not, in a branch or put together; a single character stays text."""
+    info = with_template(tmp_path, template, vocab_size=280)
+    assert {269, 270, 271} & set(info["control_token_ids"]) == expected
+
+
+def test_a_template_may_write_a_token_that_the_model_has_no_row_for(tmp_path: Path) -> None:
+    """Such chats fail alone; the model is exported, and the chats are goldens of text only."""
+    with_template(tmp_path, "{% for m in messages %}{{ m.content }}<turn>{% endfor %}", vocab_size=270)
+    golden = json.loads((tmp_path / "package" / "golden.json").read_text())
+    assert len(golden["chat"]) == 2
+    assert all(max(prompt["ids"]) < 270 for prompt in golden["prompts"])

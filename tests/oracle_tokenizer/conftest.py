@@ -1,6 +1,8 @@
 """Builds the tokenizers that the oracle compares and finds the program that answers for ours."""
 
+import functools
 import importlib.util
+import io
 import json
 import os
 import pathlib
@@ -8,7 +10,9 @@ import random
 import subprocess
 
 import pytest
+import sentencepiece
 import texts
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import (
     AddedToken,
     Regex,
@@ -96,6 +100,22 @@ BY_CHARACTERS = {
         decoders.Sequence([decoders.Replace(MARK, " "), decoders.Fuse()]),
     ),
 }
+
+@functools.cache
+def charsmap(rule):
+    """The table of replacements that sentencepiece compiles for one of its rules."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a b c d e f g"] * 9),
+        model_writer=model,
+        vocab_size=12,
+        normalization_rule_name=rule,
+        minloglevel=2,
+    )
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
+
+
 # Pieces with scores: (normalizer, pre_tokenizer, decoder).
 UNIGRAM = {
     "unigram": (
@@ -107,6 +127,18 @@ UNIGRAM = {
         None,
         pre_tokenizers.Metaspace(MARK, prepend_scheme="first", split=False),
         decoders.Sequence([*SPM_DECODER, STRIP]),
+    ),
+    "unigram_charsmap": (
+        normalizers.Sequence(
+            [normalizers.Precompiled(charsmap("nmt_nfkc")), normalizers.Replace(Regex(" {2,}"), " ")]
+        ),
+        pre_tokenizers.Metaspace(MARK, prepend_scheme="always"),
+        decoders.Metaspace(MARK, prepend_scheme="always"),
+    ),
+    "unigram_folded": (
+        normalizers.Precompiled(charsmap("nmt_nfkc_cf")),
+        pre_tokenizers.Metaspace(MARK, prepend_scheme="first", split=False),
+        decoders.Metaspace(MARK, prepend_scheme="first"),
     ),
     "unigram_words": (
         None,

@@ -87,6 +87,17 @@ def cases(tokenizer):
                 add_bos_token=True,
             )
         },
+        # What the files call plain is special once it has a name.
+        "named_plain": {
+            "tokenizer_config.json": {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "pad_token": "<think>",
+                "unk_token": "    ",
+            }
+        },
+        "named_plain_and_listed": {
+            "tokenizer_config.json": config(tokenizer, pad_token="<think>", image_token="    ")
+        },
         "extra_list": {"tokenizer_config.json": config(tokenizer, extra_special_tokens=["<e1>", "ab"])},
         "additional": {"tokenizer_config.json": config(tokenizer, additional_special_tokens=["<e2>", "<|endx|>"])},
         "extra_object": {"tokenizer_config.json": config(tokenizer, extra_special_tokens={"x_token": "<e3>"})},

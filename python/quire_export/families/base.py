@@ -102,7 +102,9 @@ class Family:
             if value is None or key in self.used_config or key in HARMLESS_CONFIG_KEYS:
                 continue
             if key not in self.fixed_config:
-                if _is_one_of(value, NEUTRAL_CONFIG_VALUES.get(key, ())):
+                if _is_one_of(value, NEUTRAL_CONFIG_VALUES.get(key, ())) or _is_without_window(
+                    key, value
+                ):
                     continue
                 raise ExportError(
                     f"config.json: unknown key {key!r} may change what the model computes; "
@@ -114,6 +116,14 @@ class Family:
                     f"config.json: {key} = {value!r} is not supported for {self.model_type} "
                     f"(only {known}); choose another model of its family"
                 )
+
+
+def _is_without_window(key: str, value: object) -> bool:
+    """Whether a key only says that every layer sees everything, as layers of a family all do."""
+    if key == "max_window_layers":  # which of them have a window, if any had one
+        return isinstance(value, int)
+    is_list = key == "layer_types" and isinstance(value, list)
+    return is_list and all(kind == "full_attention" for kind in value)
 
 
 def _is_one_of(value: object, choices: tuple[object, ...]) -> bool:

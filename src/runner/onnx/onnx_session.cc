@@ -1,5 +1,7 @@
 #include "runner/onnx/onnx_session.h"
 
+#include <onnxruntime_session_options_config_keys.h>
+
 #include <algorithm>
 #include <memory>
 #include <new>
@@ -29,6 +31,13 @@ TensorInfo describe(std::string name, const Ort::TypeInfo& info) {
   return tensor;
 }
 
+// ONNX Runtime has no code of its own for it.
+bool is_out_of_memory(const std::string& message) {
+  return message.find("Available memory of") != std::string::npos ||
+         message.find("Failed to allocate memory") != std::string::npos ||
+         message.find("bad_alloc") != std::string::npos;
+}
+
 const TensorInfo* find(const std::vector<TensorInfo>& tensors, std::string_view name) {
   const auto found = std::ranges::find(tensors, name, &TensorInfo::name);
   return found == tensors.end() ? nullptr : &*found;
@@ -36,9 +45,7 @@ const TensorInfo* find(const std::vector<TensorInfo>& tensors, std::string_view 
 
 }  // namespace
 
-OnnxSession::OnnxSession() : env_(OrtLoggingLevel::ORT_LOGGING_LEVEL_FATAL, "quire") {
-  env_.DisableTelemetryEvents();
-}
+OnnxSession::OnnxSession() : environment_(OnnxEnvironment::shared()) {}
 
 Ort::Value tensor_over(const void* data,
                        std::size_t num_bytes,
@@ -73,8 +80,9 @@ Status OnnxSession::start(const std::filesystem::path& model_file, int num_threa
   options.SetExecutionMode(ORT_SEQUENTIAL);
   options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   options.DisableMemPattern();  // sizes change from step to step
+  options.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");  // the bounded one
   if (ops != nullptr) QUIRE_TRY(ops->add_to(options));
-  session_ = std::make_unique<Ort::Session>(env_, model_file.c_str(), options);
+  session_ = std::make_unique<Ort::Session>(environment_->env(), model_file.c_str(), options);
   const Ort::AllocatorWithDefaultOptions allocator;
   for (std::size_t i = 0; i < session_->GetInputCount(); ++i) {
     inputs_.push_back(describe(session_->GetInputNameAllocated(i, allocator).get(),
@@ -109,6 +117,9 @@ Status OnnxSession::run(std::span<const char* const> input_names,
                   outputs.size());
     return ok_status();
   } catch (const Ort::Exception& error) {
+    if (is_out_of_memory(error.what())) {
+      return resource_exhausted("not enough memory for a model step");
+    }
     return internal_error("the model step failed: " + first_line(error.what()))
         .with_next_step("export the model again, or try another option backend");
   } catch (const std::bad_alloc&) {

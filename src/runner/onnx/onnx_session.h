@@ -12,6 +12,7 @@
 
 #include "quire/options.h"
 #include "quire/result.h"
+#include "runner/onnx/onnx_environment.h"
 #include "runner/onnx/quire_ops.h"
 
 namespace quire::onnx {
@@ -50,7 +51,7 @@ class OnnxSession {
   OnnxSession();
   Status start(const std::filesystem::path& model_file, int num_threads, QuireOps* ops);
 
-  Ort::Env env_;
+  std::shared_ptr<OnnxEnvironment> environment_;
   std::unique_ptr<Ort::Session> session_;
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;
