@@ -16,12 +16,13 @@ using nlohmann::ordered_json;
 // any other end.
 std::string matched_stop(const CompletionOutput& sample,
                          const std::vector<std::string>& stop,
-                         const Tokenizer* tokenizer) {
+                         const Tokenizer* tokenizer,
+                         bool skip_special) {
   if (sample.finish_reason != FinishReason::kStop || stop.empty() || tokenizer == nullptr)
     return {};
   std::vector<TokenId> ids = sample.token_ids;
   std::erase_if(ids, [&](TokenId id) { return id >= tokenizer->vocab_size(); });  // padding
-  const Result<std::string> all = tokenizer->decode(ids, /*skip_special=*/true);
+  const Result<std::string> all = tokenizer->decode(ids, skip_special);
   if (!all) return {};
   std::string_view text = sample.text;
   // An answer that goes on with the client's text keeps a blank that decode() takes from a first
@@ -60,8 +61,11 @@ std::string_view error_type(int status) {
 
 class MessagesAnswer : public Answer {
  public:
-  MessagesAnswer(std::vector<std::string> stop, AnswerContext context)
-      : stop_(std::move(stop)), context_(std::move(context)) {}
+  MessagesAnswer(const SamplingParams& params, AnswerContext context)
+      : stop_(params.stop),
+        skip_special_(params.skip_special_tokens),
+        context_(std::move(context)),
+        splitter_(markers(), context_.in_reasoning) {}
 
   std::string begin() override {
     ordered_json message = head();
@@ -69,22 +73,23 @@ class MessagesAnswer : public Answer {
     message["stop_reason"] = nullptr;
     message["stop_sequence"] = nullptr;
     message["usage"] = usage_json(context_.num_prompt_tokens, 0, 0);
-    return named("message_start", {{"message", std::move(message)}}) +
-           named("content_block_start",
-                 {{"index", 0}, {"content_block", {{"type", "text"}, {"text", ""}}}}) +
-           named("ping", ordered_json::object());
+    std::string events = named("message_start", {{"message", std::move(message)}});
+    if (markers() == nullptr) events += open(Block::kText);  // nothing else can come
+    return events + named("ping", ordered_json::object());
   }
 
   std::string delta(std::size_t, const TextDelta& delta) override {
     if (delta.text.empty() || delta.kind != PartKind::kText) return {};
-    return named("content_block_delta",
-                 {{"index", 0}, {"delta", {{"type", "text_delta"}, {"text", delta.text}}}});
+    return say(splitter_.feed(delta.text));
   }
 
   std::string end(const std::vector<RequestOutput>& outputs) override {
     const RequestOutput& output = outputs.front();
     const CompletionOutput& sample = output.outputs.front();
-    return named("content_block_stop", {{"index", 0}}) +
+    std::string events = say(splitter_.finish());
+    events += open(Block::kText);
+    events += named("content_block_stop", {{"index", index_}});
+    return events +
            named("message_delta",
                  {{"delta", end_of(sample)},
                   {"usage",
@@ -98,7 +103,10 @@ class MessagesAnswer : public Answer {
     const RequestOutput& output = outputs.front();
     const CompletionOutput& sample = output.outputs.front();
     ordered_json message = head();
-    message["content"] = ordered_json::array({{{"type", "text"}, {"text", sample.text}}});
+    const SplitText split = split_reasoning(markers(), context_.in_reasoning, sample.text);
+    message["content"] = ordered_json::array();
+    if (!split.reasoning.empty()) message["content"].push_back(thinking_block(split.reasoning));
+    message["content"].push_back({{"type", "text"}, {"text", split.content}});
     message.update(end_of(sample));
     message["usage"] =
         usage_json(output.num_prompt_tokens, output.num_cached_tokens, sample.token_ids.size());
@@ -110,6 +118,45 @@ class MessagesAnswer : public Answer {
   }
 
  private:
+  enum class Block { kNone, kThinking, kText };
+
+  const ReasoningMarkers* markers() const {
+    return context_.reasoning ? &*context_.reasoning : nullptr;
+  }
+
+  // Anthropic signs what its models think, for itself to check; there is nobody to sign for here.
+  static ordered_json thinking_block(const std::string& text) {
+    return {{"type", "thinking"}, {"thinking", text}, {"signature", ""}};
+  }
+
+  // Begins a block where another or none is under way.
+  std::string open(Block block) {
+    if (block_ == block) return {};
+    std::string events;
+    if (block_ != Block::kNone) events += named("content_block_stop", {{"index", index_++}});
+    block_ = block;
+    const ordered_json empty =
+        block == Block::kText ? ordered_json{{"type", "text"}, {"text", ""}} : thinking_block("");
+    return events + named("content_block_start", {{"index", index_}, {"content_block", empty}});
+  }
+
+  std::string say(const SplitText& split) {
+    std::string events;
+    if (!split.reasoning.empty()) {
+      events += open(Block::kThinking);
+      events += piece({{"type", "thinking_delta"}, {"thinking", split.reasoning}});
+    }
+    if (!split.content.empty()) {
+      events += open(Block::kText);
+      events += piece({{"type", "text_delta"}, {"text", split.content}});
+    }
+    return events;
+  }
+
+  std::string piece(const ordered_json& delta) const {
+    return named("content_block_delta", {{"index", index_}, {"delta", delta}});
+  }
+
   ordered_json head() const {
     return {{"id", "msg_" + context_.id},
             {"type", "message"},
@@ -126,14 +173,18 @@ class MessagesAnswer : public Answer {
 
   // Why the answer ends, and with which of the client's stop sequences.
   ordered_json end_of(const CompletionOutput& sample) const {
-    const std::string stop = matched_stop(sample, stop_, context_.tokenizer);
+    const std::string stop = matched_stop(sample, stop_, context_.tokenizer, skip_special_);
     if (!stop.empty()) return {{"stop_reason", "stop_sequence"}, {"stop_sequence", stop}};
     const bool length = sample.finish_reason == FinishReason::kLength;
     return {{"stop_reason", length ? "max_tokens" : "end_turn"}, {"stop_sequence", nullptr}};
   }
 
   std::vector<std::string> stop_;
+  bool skip_special_;
   AnswerContext context_;
+  ReasoningSplitter splitter_;
+  Block block_ = Block::kNone;
+  int index_ = 0;  // of the block under way
 };
 
 }  // namespace
@@ -141,7 +192,7 @@ class MessagesAnswer : public Answer {
 std::unique_ptr<Answer> make_messages_answer(const ApiRequest& request,
                                              std::vector<std::string>,
                                              AnswerContext context) {
-  return std::make_unique<MessagesAnswer>(request.requests.front().params.stop, std::move(context));
+  return std::make_unique<MessagesAnswer>(request.requests.front().params, std::move(context));
 }
 
 std::string messages_error_body(const ApiError& error) {

@@ -124,6 +124,9 @@ Status read_message(const json& message, ordered_json* out) {
     if (!block.is_object()) return refusal;
     const std::string type = text_field(block, "type");
     QUIRE_TRY(check_names_of_tools(block, type));
+    if ((type == "thinking" || type == "redacted_thinking") && role == "assistant") {
+      continue;  // what an earlier answer was thought out with: no model reads it again
+    }
     if (type == "tool_use" && role == "assistant") {
       calls.push_back(tool_call(block));
     } else if (type == "tool_result" && role == "user") {
@@ -180,6 +183,8 @@ Status read_field(const std::string& name, const json& value, ordered_json* out)
     return read_tools(value, out);
   } else if (name == "tool_choice") {
     return read_choice(value, out);
+  } else if (name == "service_tier") {
+    if (!value.is_string()) return invalid_argument("service_tier must be a text");
   } else if (name == "thinking") {
     if (!value.is_object() || text_field(value, "type") != "disabled") return not_here("thinking");
   }

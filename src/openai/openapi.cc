@@ -29,7 +29,7 @@ Names tokenize_names() {
 
 const std::vector<EndpointFields>& endpoint_fields() {
   const Names& chat = wire::openai_field_names(wire::OpenAiApi::kChat);
-  static const std::vector<EndpointFields> kAll = {
+  static const std::vector<EndpointFields> endpoints = {
       {"/v1/chat/completions", chat},
       {"/v1/completions", wire::openai_field_names(wire::OpenAiApi::kCompletion)},
       {"/v1/responses", names_of(responses_field_names())},
@@ -39,7 +39,7 @@ const std::vector<EndpointFields>& endpoint_fields() {
       {"/tokenize", tokenize_names()},
       {"/detokenize", names_of(detokenize_field_names())},
       {"/apply-template", chat}};
-  return kAll;
+  return endpoints;
 }
 
 }  // namespace quire::openai

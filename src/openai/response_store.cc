@@ -7,9 +7,9 @@
 namespace quire::openai {
 
 std::size_t StoredResponse::bytes() const {
-  std::size_t total = sizeof *this + owner.size() + json.size() + messages.size() +
+  std::size_t total = sizeof(StoredResponse) + owner.size() + json.size() + messages.size() +
                       start.text.size() + start.ids.size() * sizeof(TokenId);
-  for (const std::string& item : input_items) total += sizeof item + item.size();
+  for (const std::string& item : input_items) total += sizeof(std::string) + item.size();
   return total;
 }
 

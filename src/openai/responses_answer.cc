@@ -314,7 +314,7 @@ Result<ItemsQuery> read_query(std::string_view query) {
 }  // namespace
 
 std::unique_ptr<Answer> make_responses_answer(const ApiRequest& request,
-                                              std::vector<std::string>,
+                                              std::vector<std::string> /*prompt_texts*/,
                                               AnswerContext context) {
   return std::make_unique<ResponsesAnswer>(request, std::move(context));
 }
@@ -322,6 +322,7 @@ std::unique_ptr<Answer> make_responses_answer(const ApiRequest& request,
 Result<std::string> list_input_items(const StoredResponse& response, std::string_view query) {
   QUIRE_ASSIGN(const ItemsQuery asked, read_query(query));
   std::vector<ordered_json> items;
+  items.reserve(response.input_items.size());
   for (const std::string& item : response.input_items) items.push_back(ordered_json::parse(item));
   if (!asked.ascending) std::ranges::reverse(items);
   std::size_t begin = 0;

@@ -30,7 +30,9 @@ SamplingParams defaults_of(const GenerationApi& api, const ModelFacts& facts) {
   params.max_tokens = facts.default_max_tokens.value_or(
       api.to_the_end ? std::numeric_limits<int>::max() : kCompletionTokens);
   // Thoughts could not be told from the answer without their markers.
-  if (facts.reasoning && facts.reasoning->special) params.skip_special_tokens = false;
+  if (api.tells_thoughts && facts.reasoning && facts.reasoning->special) {
+    params.skip_special_tokens = false;
+  }
   return params;
 }
 

@@ -25,7 +25,8 @@ struct GenerationApi {
   std::unique_ptr<openai::Answer> (*answer)(const openai::ApiRequest& request,
                                             std::vector<std::string> prompt_texts,
                                             openai::AnswerContext context);
-  bool to_the_end;  // without a limit of the client's, on to the end of the context
+  bool tells_thoughts;  // from the answer, where a model has markers for them
+  bool to_the_end;      // without a limit of the client's, on to the end of the context
 };
 
 // A request that its engine can take at once.

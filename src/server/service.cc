@@ -86,19 +86,26 @@ Result<openai::ApiRequest> read_completion(openai::ApiBody body,
   return openai::read_api_request(wire::LineForm::kOpenAiCompletion, std::move(body), defaults);
 }
 
-constexpr GenerationApi kChat = {
-    .read = read_chat, .answer = openai::make_completion_answer, .to_the_end = true};
+constexpr GenerationApi kChat = {.read = read_chat,
+                                 .answer = openai::make_completion_answer,
+                                 .tells_thoughts = true,
+                                 .to_the_end = true};
 constexpr GenerationApi kMessages = {.read = openai::read_messages_request,
                                      .answer = openai::make_messages_answer,
+                                     .tells_thoughts = true,
                                      .to_the_end = true};
 constexpr GenerationApi kResponses = {.read = openai::read_responses_request,
                                       .answer = openai::make_responses_answer,
+                                      .tells_thoughts = true,
                                       .to_the_end = true};
 constexpr GenerationApi kNanochat = {.read = openai::read_nanochat_request,
                                      .answer = openai::make_nanochat_answer,
+                                     .tells_thoughts = false,
                                      .to_the_end = true};
-constexpr GenerationApi kCompletion = {
-    .read = read_completion, .answer = openai::make_completion_answer, .to_the_end = false};
+constexpr GenerationApi kCompletion = {.read = read_completion,
+                                       .answer = openai::make_completion_answer,
+                                       .tells_thoughts = false,
+                                       .to_the_end = false};
 
 // Whether a path is what a pattern says, {} standing for one segment; that segment.
 bool matches(std::string_view pattern, std::string_view path, std::string* segment) {
@@ -425,9 +432,7 @@ void Service::submit(const Route& route,
     context.num_prompt_tokens += static_cast<std::int64_t>(ids.size());
     context.first_ids.push_back(ids.empty() ? 0 : ids.front());
   }
-  const bool conversation =
-      std::holds_alternative<std::vector<ChatMessage>>(good.request.requests.front().prompt);
-  if (conversation) {
+  if (route.api->tells_thoughts) {
     context.reasoning = good.model->facts().reasoning;
     context.in_reasoning =
         context.reasoning &&

@@ -58,6 +58,22 @@ def split(text: str, inside: bool, opening: str, closing: str) -> tuple[str, str
     return ("", text) if not found else (found[1].strip(" \t\r\n"), found[2] or "")
 
 
+def streamed_blocks(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks that the events of a message of Anthropic's add up to."""
+    blocks: list[dict[str, Any]] = []
+    for event in events:
+        if event["type"] == "content_block_start":
+            assert event["index"] == len(blocks)
+            blocks.append(dict(event["content_block"]))
+        elif event["type"] == "content_block_delta":
+            assert event["index"] == len(blocks) - 1
+            key = event["delta"]["type"].removesuffix("_delta")
+            blocks[-1][key] += event["delta"][key]
+    stops = [event["index"] for event in events if event["type"] == "content_block_stop"]
+    assert stops == list(range(len(blocks)))
+    return blocks
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_thoughts_are_told_from_the_answer_in_every_form(
     quire: Program, thinker: tuple[Path, str, str], begun: bool
@@ -89,6 +105,10 @@ def test_thoughts_are_told_from_the_answer_in_every_form(
             assert response["output"][-1]["content"][0]["text"] == answer
             said = [i["content"][0]["text"] for i in response["output"] if i["type"] == "reasoning"]
             assert said == ([thoughts] if thoughts else [])
+            if seed == 0:  # neither bias nor seed here: the forms alone
+                asked = {"messages": messages("Hi"), "max_tokens": 8, **kwargs}
+                blocks = server.post("/v1/messages", asked)["content"]
+                assert streamed_blocks(server.events("/v1/messages", asked)) == blocks
             counted = whole["usage"]["completion_tokens_details"]["reasoning_tokens"]
             assert counted == response["usage"]["output_tokens_details"]["reasoning_tokens"]
     assert len(seen) > 1 and any(thoughts for thoughts, _ in seen), seen

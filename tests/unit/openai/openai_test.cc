@@ -121,6 +121,33 @@ TEST(MessagesTest, WhatIsNotHereIsRefusedByName) {
   }
 }
 
+TEST(MessagesTest, ThoughtsAreABlockOfTheirOwn) {
+  const auto request = read_messages(R"({"max_tokens":5,"messages":[{"role":"user","content":"q"},
+    {"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""},
+                                   {"type":"text","text":"a"}]},
+    {"role":"user","content":"r"}]})");
+  ASSERT_TRUE(request) << request.error().message();
+  EXPECT_EQ(conversation(*request)[1].content, "a");
+  AnswerContext context;
+  context.reasoning = ReasoningMarkers{.open = "<t>", .close = "</t>"};
+  const auto answer = make_messages_answer(*request, {}, context);
+  const RequestOutput output{
+      .outputs = {{.text = "<t>why</t>so", .finish_reason = FinishReason::kStop}}};
+  const json whole = json::parse(answer->whole({output}));
+  EXPECT_EQ(whole["content"][0]["thinking"], "why");
+  EXPECT_EQ(whole["content"][1]["text"], "so");
+  std::string events = answer->begin();
+  for (const char c : output.outputs[0].text) {
+    events += answer->delta(0, {.text = std::string(1, c)});
+  }
+  events += answer->end({output});
+  const auto at = [&events](const char* text) { return events.find(text); };
+  EXPECT_LT(at("thinking_delta"), at(R"({"type":"content_block_stop","index":0})"));
+  EXPECT_LT(at(R"({"type":"content_block_stop","index":0})"), at(R"("index":1,"content_block")"));
+  EXPECT_LT(at(R"("index":1,"content_block")"), at("text_delta"));
+  EXPECT_NE(at(R"({"type":"content_block_stop","index":1})"), std::string::npos);
+}
+
 TEST(AnswerTest, PiecesOfAStreamAddUpToTheWhole) {
   auto request = read(R"({"messages":[{"role":"user","content":"a"}],"stream":true,
                           "stream_options":{"include_usage":true}})");
