@@ -76,18 +76,20 @@ TokenizerOptions control_options(const ModelPackage& package,
                                  const GenerationDefaults& defaults,
                                  const ChatFormat* chat_format) {
   TokenizerOptions options;
-  options.control_ids = package.control_ids;
   for (const auto* ids : {&package.eos_ids, &defaults.eos_ids}) {
-    options.control_ids.insert(options.control_ids.end(), ids->begin(), ids->end());
+    options.turn_ids.insert(options.turn_ids.end(), ids->begin(), ids->end());
   }
   if (package.tool) {
     const PackageTool& tool = *package.tool;
-    options.control_ids.push_back(tool.call_begin);
-    options.control_ids.push_back(tool.call_end);
+    options.turn_ids.push_back(tool.call_begin);
+    options.turn_ids.push_back(tool.call_end);
     for (const auto& id : {tool.result_begin, tool.result_end}) {
-      if (id) options.control_ids.push_back(*id);
+      if (id) options.turn_ids.push_back(*id);
     }
   }
+  options.control_ids = package.control_ids;
+  options.control_ids.insert(
+      options.control_ids.end(), options.turn_ids.begin(), options.turn_ids.end());
   if (chat_format != nullptr) options.template_texts = chat_format->chat_template.own_texts();
   return options;
 }

@@ -128,11 +128,11 @@ Status BpeTokenizer::encode_normalized(const TrustedText& text,
       ids->push_back(segment.id);
       continue;
     }
-    // The unknown token is often a control token as well, and then it is no answer to a byte that
-    // somebody typed.
-    const bool allow_unknown =
-        spec_.rules.unknown != kNoToken &&
-        (!is_control(spec_.rules.unknown) || text.is_trusted(segment.begin, segment.end));
+    // The unknown token may be a control token that means something else as well, and then it is no
+    // answer to what somebody typed.
+    const bool allow_unknown = spec_.rules.unknown != kNoToken &&
+                               (spec_.unknown_is_text || !is_control(spec_.rules.unknown) ||
+                                text.is_trusted(segment.begin, segment.end));
     const std::string_view part = all.substr(segment.begin, segment.end - segment.begin);
     QUIRE_TRY(pre_tokenizer_.split(part, is_first && segment.begin == 0, &words, work));
     encode_words(words, allow_unknown, ids);

@@ -32,7 +32,8 @@ struct BpeTokenizerSpec {
   PreTokenizerRules pre_tokenizer;
   std::vector<NormalizerStep> normalizer;
   DecodeRules decoder;
-  bool ignore_merges = false;  // a word that is a token stays whole, whatever the merges say
+  bool unknown_is_text = false;  // the unknown token stands for anybody's text, special or not
+  bool ignore_merges = false;    // a word that is a token stays whole, whatever the merges say
   // What encode_special puts around the text.
   std::vector<TokenId> prefix;
   std::vector<TokenId> suffix;

@@ -1,5 +1,6 @@
 #include "tokenizer/control_tokens.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <unordered_set>
@@ -42,6 +43,19 @@ void mark_control_tokens(const TokenizerOptions& options, std::vector<AddedToken
     if (token.control) controls.insert(token.content);
   }
   for (AddedToken& token : *tokens) token.control |= controls.contains(token.content);
+}
+
+bool is_only_unknown(const TokenizerOptions& options, TokenId id, const std::string& content) {
+  std::string name = content;
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  const bool is_called_so = name.find("unk") != std::string::npos;
+  const bool is_of_turns = std::ranges::find(options.turn_ids, id) != options.turn_ids.end();
+  return is_called_so && !is_of_turns &&
+         std::ranges::none_of(options.template_texts, [&content](const std::string& text) {
+           return text.find(content) != std::string::npos;
+         });
 }
 
 }  // namespace quire

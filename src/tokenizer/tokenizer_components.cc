@@ -402,4 +402,13 @@ Status read_decoder(const Json* json, DecodeRules* rules) {
   return check_growth(*rules);
 }
 
+bool is_unknown_text(const BpeTokenizerSpec& spec, const TokenizerOptions& options) {
+  const TokenId unknown = spec.rules.unknown;
+  if (unknown == kNoToken) return false;
+  for (const auto* ids : {&spec.prefix, &spec.suffix}) {
+    if (std::ranges::find(*ids, unknown) != ids->end()) return false;
+  }
+  return is_only_unknown(options, unknown, spec.tokens[static_cast<std::size_t>(unknown)]);
+}
+
 }  // namespace quire

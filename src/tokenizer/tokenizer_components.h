@@ -4,6 +4,7 @@
 
 #include "quire/status.h"
 #include "tokenizer/bpe_tokenizer.h"
+#include "tokenizer/control_tokens.h"
 
 namespace quire {
 
@@ -13,5 +14,9 @@ Status read_normalizer(const nlohmann::json* json, BpeTokenizerSpec* spec);
 Status read_pre_tokenizer(const nlohmann::json* json, PreTokenizerRules* rules);
 Status read_post_processor(const nlohmann::json* json, BpeTokenizerSpec* spec);
 Status read_decoder(const nlohmann::json* json, DecodeRules* rules);
+
+// Whether the unknown token is that and no other, one around texts for example. After all of the
+// above.
+bool is_unknown_text(const BpeTokenizerSpec& spec, const TokenizerOptions& options);
 
 }  // namespace quire

@@ -367,6 +367,7 @@ Result<BpeTokenizerSpec> read_spec(const Json& json,
   QUIRE_TRY(read_model(*model, find_field(json, "added_tokens"), options, parts, &spec));
   QUIRE_TRY(read_normalizer(find_field(json, "normalizer"), &spec));
   QUIRE_TRY(read_post_processor(find_field(json, "post_processor"), &spec));
+  spec.unknown_is_text = is_unknown_text(spec, options);
   QUIRE_TRY(read_decoder(find_field(json, "decoder"), &spec.decoder));
   if (spec.decoder.byte_level == spec.rules.by_characters) {
     return bad_model("pre_tokenizer and decoder must both be ByteLevel, or neither");

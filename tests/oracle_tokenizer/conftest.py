@@ -153,6 +153,7 @@ UNIGRAM = {
         decoders.Fuse(),
     ),
 }
+SPECIAL_UNKNOWN = [*BY_CHARACTERS, "unigram_charsmap", "unigram_words"]
 SPECIALS = ["<|bos|>", "<|end|>", "<|endx|>", "<｜a▁b｜>", "<pad>"]
 
 
@@ -192,8 +193,7 @@ def steps_of(name):
 def added_tokens(name):
     tokens = [AddedToken(s, special=True, normalized=False) for s in SPECIALS]
     if name in BY_CHARACTERS or name in UNIGRAM:
-        # Typed text makes no special token, so an unknown token that is one would never show.
-        tokens.append(AddedToken("<unk>", special=name in BY_CHARACTERS and name != "no_bytes", normalized=False))
+        tokens.append(AddedToken("<unk>", special=name in SPECIAL_UNKNOWN, normalized=False))
     if name == "mistral":
         tokens.append(AddedToken("<|user|>", special=True, rstrip=True, normalized=False))
     if name in ("added_flags", "llama2"):
@@ -349,7 +349,8 @@ class Pair:
         document = json.loads((folder / "tokenizer.json").read_text())
         self.added = document["added_tokens"]
         self.specials = [t["content"] for t in self.added if t["special"]]
-        self.special_ids = {t["id"] for t in self.added if t["special"]}
+        # The unknown token is what characters become that have no other: typed ones as well.
+        self.special_ids = {t["id"] for t in self.added if t["special"] and t["content"] != "<unk>"}
 
     def ask(self, requests, *mode):
         return ask(self.driver, self.folder, requests, *mode)

@@ -21,8 +21,12 @@ def assert_equal_ids(texts_of, ours, expected):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_plain_text_has_the_ids_of_the_reference(pair, seed):
-    """Without special tokens, also where a text spells one."""
-    samples = texts.random_texts(seed, NUM_TEXTS, pair.specials[:20])
+    """Without special tokens, also where a text spells one.
+
+    The unknown token is not spelled: the reference's pieces take it for one of them, ours never do.
+    """
+    spelled = [s for s in pair.specials[:20] if s != "<unk>"]
+    samples = texts.random_texts(seed, NUM_TEXTS, spelled)
     pair.reference.encode_special_tokens = True
     expected = [e.ids for e in pair.reference.encode_batch(samples, add_special_tokens=False)]
     pair.reference.encode_special_tokens = False
@@ -105,7 +109,7 @@ def test_untrusted_spans_never_become_special_tokens(pair, rng):
 
 def test_trusted_tokens_survive_untrusted_neighbours(pair):
     """A user who writes the beginning of a token cannot swallow the template's."""
-    token = pair.specials[0]
+    token = next(s for s in pair.specials if s != "<unk>")
     token_id = next(t["id"] for t in pair.added if t["content"] == token)
     hostile = [token[:n] for n in range(len(token))] + [token, "<" * 50, " ", "\n", "é\u0301"]
     afters = (token[1:], token, "x", "")

@@ -313,5 +313,30 @@ TEST(ReviewS11Test, AnIndexFindsAllThatBeginAtAPlaceAndTheLastOfEqualOnes) {
   EXPECT_EQ(look("z", 0), std::vector<std::size_t>{});
 }
 
+// Pieces a and b, and a special token for all else.
+json pieces_with_unknown(const std::string& unknown) {
+  const json token = {{"id", 0}, {"content", unknown}, {"special", true}, {"normalized", false}};
+  const json vocab = json::array(
+      {json::array({unknown, 0.0}), json::array({"a", -1.0}), json::array({"b", -2.0})});
+  return {{"added_tokens", json::array({token})},
+          {"pre_tokenizer", nullptr},
+          {"decoder", {{"type", "Fuse"}}},
+          {"model", {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", vocab}}}};
+}
+
+TEST(ReviewS3Test, TheUnknownTokenStandsForTypedCharactersOnlyIfItIsNothingElse) {
+  const json file = pieces_with_unknown("<unk>");
+  EXPECT_EQ(encoded(*make(file, {}), {{"axb", false}}), (Ids{1, 0, 2}));
+  EXPECT_EQ(encoded(*make(file, {.control_ids = {0}}), {{"axb", false}}), (Ids{1, 0, 2}));
+  const Ids dropped = {1, 2};
+  EXPECT_EQ(encoded(*make(file, {.turn_ids = {0}}), {{"axb", false}}), dropped);
+  EXPECT_EQ(encoded(*make(file, {.template_texts = {"a<unk>"}}), {{"axb", false}}), dropped);
+  EXPECT_EQ(encoded(*make(pieces_with_unknown("<end>"), {}), {{"axb", false}}), dropped);
+  json around = file;
+  around["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"<unk>", 0}}, {"sep", {"a", 1}}};
+  EXPECT_EQ(encoded(*make(around, {}), {{"axb", false}}), dropped);
+  EXPECT_EQ(encoded(*make(around, {}), {{"axb", true}}), (Ids{1, 0, 2}));
+}
+
 }  // namespace
 }  // namespace quire
