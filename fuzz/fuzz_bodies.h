@@ -36,6 +36,10 @@ void model_info(std::string_view input);
 // Any bytes as a line of a prompts file: refused in one line, or a request to validate.
 void prompt_json(std::string_view input);
 
+// Any bytes as the body of a request to the server, the first of them the endpoint: refused, or an
+// answer that is JSON.
+void api_request(std::string_view input);
+
 // Any bytes as a configuration file: refused in one line, or names with values.
 void config_file(std::string_view input);
 

@@ -221,12 +221,12 @@ Result<ApiBody> as_chat(const json& body) {
 }  // namespace
 
 std::span<const std::string_view> messages_field_names() {
-  static const std::vector<std::string_view> kAll = [] {
+  static const std::vector<std::string_view> all_names = [] {
     std::vector<std::string_view> all(kSame.begin(), kSame.end());
     all.insert(all.end(), kOwn.begin(), kOwn.end());
     return all;
   }();
-  return kAll;
+  return all_names;
 }
 
 Result<ApiRequest> read_messages_request(ApiBody body,

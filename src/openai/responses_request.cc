@@ -299,7 +299,7 @@ Status read_fields(const json& body, ordered_json* chat, ResponseForm* form) {
 
 // What the answer repeats, in OpenAI's order and with OpenAI's values for what is not here.
 void fill_echo(const json& body, const SamplingParams& params, ordered_json* echo) {
-  const auto given = [&body](const char* name, json otherwise) {
+  const auto given = [&body](const char* name, const json& otherwise) {
     return body.contains(name) && !body[name].is_null() ? body[name] : otherwise;
   };
   (*echo)["instructions"] = given("instructions", nullptr);
@@ -335,12 +335,12 @@ Status find_previous(const json& id, ResponseForm* form) {
 }  // namespace
 
 std::span<const std::string_view> responses_field_names() {
-  static const std::vector<std::string_view> kAll = [] {
+  static const std::vector<std::string_view> all_names = [] {
     std::vector<std::string_view> all(kSameAsChat.begin(), kSameAsChat.end());
     all.insert(all.end(), kOwn.begin(), kOwn.end());
     return all;
   }();
-  return kAll;
+  return all_names;
 }
 
 Result<ApiRequest> read_responses_request(ApiBody body,
