@@ -166,6 +166,10 @@ class WorkPlan {
     for (std::int64_t s = 0; s < sequences; ++s) {
       const std::int64_t keys = std::min<std::int64_t>(call.past[s] + length(s), call.window);
       work_ += length(s) * call.num_heads * keys * call.head_dim * 2;
+      if (is_split(s)) {
+        num_combines_ += call.kv_heads;
+        part_floats_ += call.kv_heads * item_part_floats(s);
+      }
     }
     // Few long rows: cut smaller, though keys are then read more than once.
     while (rows_ > 1 && count() < 2 * executor.num_threads() && !small()) rows_ /= 2;
@@ -175,18 +179,29 @@ class WorkPlan {
 
   std::int64_t count() const {
     std::int64_t items = 0;
-    for (std::int64_t s = 0; s < sequences_; ++s) items += chunks(s) * call_.kv_heads;
+    for (std::int64_t s = 0; s < sequences_; ++s) {
+      items += (is_split(s) ? key_chunks(s) : row_chunks(s)) * call_.kv_heads;
+    }
     return items;
   }
 
-  // Late chunks, which see the most keys, come first: the last to finish should be short.
-  void fill(AttentionItem* items) const {
+  // Items to run when all others are done.
+  std::int64_t num_combines() const { return num_combines_; }
+
+  // Floats of what the split rows' items leave for them.
+  std::int64_t part_floats() const { return part_floats_; }
+
+  // count() items, and num_combines() behind them. `parts` has room for part_floats().
+  void fill(AttentionItem* items, float* parts) const {
+    AttentionItem* combines = items + count();
     for (std::int64_t s = 0; s < sequences_; ++s) {
-      for (std::int64_t chunk = chunks(s) - 1; chunk >= 0; --chunk) {
-        for (std::int64_t h = 0; h < call_.kv_heads; ++h) {
-          const std::int64_t begin = chunk * rows_;
-          *items++ = {s, h, begin, std::min(begin + rows_, length(s) * call_.group)};
-        }
+      if (!is_split(s)) {
+        items = fill_rows(s, items);
+        continue;
+      }
+      items = fill_chunks(s, items, parts);
+      for (std::int64_t h = 0; h < call_.kv_heads; ++h, parts += item_part_floats(s)) {
+        *combines++ = {s, h, 0, num_rows(s), parts, AttentionItem::kCombine};
       }
     }
   }
@@ -195,12 +210,50 @@ class WorkPlan {
   std::int64_t length(std::int64_t s) const {
     return std::int64_t{call_.cumulative[s + 1]} - call_.cumulative[s];
   }
-  std::int64_t chunks(std::int64_t s) const { return divide_up(length(s) * call_.group, rows_); }
+  std::int64_t num_rows(std::int64_t s) const { return length(s) * call_.group; }
+  std::int64_t row_chunks(std::int64_t s) const { return divide_up(num_rows(s), rows_); }
+  std::int64_t first_chunk(std::int64_t s) const {
+    return std::max<std::int64_t>(call_.past[s] + 1 - call_.window, 0) / kKeyChunk;
+  }
+  std::int64_t key_chunks(std::int64_t s) const {
+    return divide_up(call_.past[s] + length(s), kKeyChunk) - first_chunk(s);
+  }
+  // One piece of rows with many keys: its keys are shared out instead.
+  bool is_split(std::int64_t s) const {
+    return length(s) > 0 && num_rows(s) <= kMaxAttentionRows && key_chunks(s) > 1;
+  }
+  std::int64_t item_part_floats(std::int64_t s) const {
+    return num_rows(s) * key_chunks(s) * attention_state_floats(call_.padded_dim);
+  }
+
+  // Late chunks, which see the most keys, come first: the last to finish should be short.
+  AttentionItem* fill_rows(std::int64_t s, AttentionItem* items) const {
+    for (std::int64_t chunk = row_chunks(s) - 1; chunk >= 0; --chunk) {
+      for (std::int64_t h = 0; h < call_.kv_heads; ++h) {
+        const std::int64_t begin = chunk * rows_;
+        *items++ = {s, h, begin, std::min(begin + rows_, num_rows(s))};
+      }
+    }
+    return items;
+  }
+
+  AttentionItem* fill_chunks(std::int64_t s, AttentionItem* items, float* parts) const {
+    const std::int64_t state_floats = attention_state_floats(call_.padded_dim);
+    for (std::int64_t chunk = 0; chunk < key_chunks(s); ++chunk) {
+      for (std::int64_t h = 0; h < call_.kv_heads; ++h) {
+        float* part = parts + h * item_part_floats(s) + chunk * num_rows(s) * state_floats;
+        *items++ = {s, h, 0, num_rows(s), part, first_chunk(s) + chunk};
+      }
+    }
+    return items;
+  }
 
   const AttentionCall& call_;
   std::int64_t sequences_;
   std::int64_t rows_ = kMaxAttentionRows;
   std::int64_t work_ = 0;
+  std::int64_t num_combines_ = 0;
+  std::int64_t part_floats_ = 0;
 };
 
 // Writes the keys and values of tokens [begin, end) of the flat axis.
@@ -283,10 +336,13 @@ Status paged_attention(const KernelContext& context,
   const int workers = num_workers(executor, std::max(items, writes));
   const std::size_t scratch_bytes = aligned_bytes(
       to_size(attention_scratch_floats(call.head_dim, call.padded_dim)) * sizeof(float));
-  std::byte* memory = context.workspace.reserve(to_size(workers) * scratch_bytes +
-                                                to_size(items) * sizeof(AttentionItem));
-  auto* list = reinterpret_cast<AttentionItem*>(memory + to_size(workers) * scratch_bytes);
-  plan.fill(list);
+  const std::size_t parts_at = to_size(workers) * scratch_bytes;
+  const std::size_t items_at =
+      parts_at + aligned_bytes(to_size(plan.part_floats()) * sizeof(float));
+  std::byte* memory = context.workspace.reserve(items_at + to_size(items + plan.num_combines()) *
+                                                               sizeof(AttentionItem));
+  auto* list = reinterpret_cast<AttentionItem*>(memory + items_at);
+  plan.fill(list, reinterpret_cast<float*>(memory + parts_at));
 
   const auto scratch = [&](int worker) {
     return reinterpret_cast<float*>(memory + to_size(worker) * scratch_bytes);
@@ -299,6 +355,10 @@ Status paged_attention(const KernelContext& context,
   // Every key is in its block before the first query looks.
   for_each_item(executor, items, [&](std::int64_t item, int worker) {
     table.attend(call, list[item], scratch(worker));
+  });
+  if (plan.num_combines() == 0) return ok_status();
+  for_each_item(executor, plan.num_combines(), [&](std::int64_t item, int worker) {
+    table.attend(call, list[items + item], scratch(worker));
   });
   return ok_status();
 }

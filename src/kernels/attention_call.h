@@ -9,6 +9,11 @@ constexpr int kKeyTile = 64;    // keys between two updates of the running softm
 constexpr int kTileVectors = kKeyTile / kKeyVector;
 constexpr int kMaxAttentionRows = 32;  // rows of one work item
 
+// Keys that are summed on their own, from a multiple of it on, before they are added to those
+// before them: what makes it possible to share out the keys of one row among threads and get the
+// same bits.
+constexpr std::int64_t kKeyChunk = 256;
+
 // Element type of the paged cache. Rounding happens once, to nearest and ties to even, when a row
 // is written, so a key reads the same in the step that wrote it and in every later one. What a
 // 16-bit float cannot reach becomes its largest number. kInt8 has one float32 scale for each token
@@ -51,15 +56,27 @@ struct AttentionCall {
 // A row is one query head of one token; rows of a sequence and key/value head are numbered token by
 // token, and inside a token by head: row = token * group + head in group.
 struct AttentionItem {
+  static constexpr std::int64_t kCombine = -1;
+
   std::int64_t sequence = 0;
   std::int64_t kv_head = 0;
   std::int64_t row_begin = 0;
   std::int64_t row_end = 0;  // at most kMaxAttentionRows later
+  // Null: the rows look at all their keys. Else states [chunk][row] of attention_state_floats():
+  // the rows look at the chunk at hand only and leave its states there, or combine those of all.
+  float* parts = nullptr;
+  std::int64_t chunk = 0;  // keys from chunk * kKeyChunk on; or kCombine
 };
+
+// Floats of what a row knows of the keys it has seen.
+constexpr std::int64_t attention_state_floats(std::int64_t padded_dim) {
+  return padded_dim + 2 * kKeyVector;
+}
 
 // Floats of scratch that one work item needs.
 constexpr std::int64_t attention_scratch_floats(std::int64_t head_dim, std::int64_t padded_dim) {
-  return kMaxAttentionRows * (head_dim + padded_dim + kKeyTile + kKeyVector + 1) + kKeyVector;
+  return kMaxAttentionRows * (2 * attention_state_floats(padded_dim) + kKeyTile + head_dim) +
+         kKeyVector;
 }
 
 }  // namespace quire::kernels

@@ -83,6 +83,15 @@ Result<Isa> choose_isa(std::string_view forced) {
                           " is unknown; use portable, avx2, avx512 or amx");
 }
 
+bool reads_fastest_in_sequence() {
+#if defined(QUIRE_KERNELS_X86)
+  static const bool is_amd = __builtin_cpu_is("amd") != 0;
+  return is_amd;
+#else
+  return false;
+#endif
+}
+
 Result<Isa> choose_isa_from_environment() {
   const char* forced = std::getenv("QUIRE_ISA");
   return choose_isa(forced == nullptr ? std::string_view() : std::string_view(forced));

@@ -29,4 +29,9 @@ Result<Isa> choose_isa(std::string_view forced);
 // choose_isa() of the environment variable QUIRE_ISA.
 Result<Isa> choose_isa_from_environment();
 
+// Whether this processor gets weights for one row fastest in one sequence of addresses, as AMD's do
+// (Zen 4, two cores over large pages: 55 GB/s, and 28 from four places at a time), and not from
+// several places at a time, as Intel's do.
+bool reads_fastest_in_sequence();
+
 }  // namespace quire::kernels

@@ -36,6 +36,7 @@ struct LinearCall {
   std::int64_t n = 0;
   const std::uint8_t* weights = nullptr;  // [tile][block or k] as PackedLinear lays them out
   std::int64_t tile_bytes = 0;
+  bool in_sequence = false;     // of one row: column tiles one after another, not side by side
   const float* bias = nullptr;  // padded to whole tiles, or null
   const float* x = nullptr;     // [rows, k]
   std::int64_t rows = 0;

@@ -199,7 +199,7 @@ void multiply_column_tile(const LinearCall& call,
     for (int b = 0; b < count; ++b, packed += kBlockBytes) {
       for (int c = 0; c < C; ++c) {
         const std::uint8_t* from = packed + c * call.tile_bytes;
-        prefetch_weights<V>(from, kBlockBytes);
+        prefetch_weights<V>(from, kBlockBytes, kPrefetchSideBySide);
         unpack_block<kFourBit, kHasMin>(from, weights[c][b]);
       }
     }

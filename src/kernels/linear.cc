@@ -112,6 +112,7 @@ void Group::cut(const LinearTarget& target, TargetWork* work) {
   work->call.n = target.weights->n();
   work->call.weights = target.weights->tiles();
   work->call.tile_bytes = target.weights->tile_bytes();
+  work->call.in_sequence = reads_fastest_in_sequence();
   work->call.bias = target.weights->bias();
   work->call.x = rows_.x.data();
   work->call.rows = num_rows_;

@@ -5,15 +5,17 @@
 // Included by one file for each instruction set; see simd/portable.h for the rules of such code.
 namespace quire::kernels {
 
-// How far ahead of the dot products weights are fetched: measured, 4096 and more are worse.
-constexpr int kPrefetchBytes = 2048;
+// How far ahead of the dot products weights are fetched, measured: with tiles side by side 4096 and
+// more are worse, in one sequence less is.
+constexpr int kPrefetchSideBySide = 2048;
+constexpr int kPrefetchInSequence = 8192;
 
-// Asks for the `bytes` that lie kPrefetchBytes after p. The hardware's own prefetching does not
-// keep up with one stream or a few. Past the end of a matrix it is harmless, and the address is
-// made as an integer because no pointer may go there.
+// Asks for the `bytes` that lie `distance` after p. The hardware's own prefetching does not keep up
+// with one stream or a few. Past the end of a matrix it is harmless, and the address is made as an
+// integer because no pointer may go there.
 template <typename V>
-void prefetch_weights(const std::uint8_t* p, int bytes) {
-  const auto ahead = reinterpret_cast<std::uintptr_t>(p) + kPrefetchBytes;
+void prefetch_weights(const std::uint8_t* p, int bytes, int distance) {
+  const auto ahead = reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(distance);
   for (int line = 0; line < bytes; line += 64) {
     const auto address = ahead + static_cast<std::uintptr_t>(line);
     __builtin_prefetch(
@@ -165,6 +167,7 @@ void quantized_tile(const LinearCall& call, std::int64_t tile, std::int64_t pane
   constexpr bool kFourBit = kKind == PackedKind::kQ4 || kKind == PackedKind::kQ4Min;
   constexpr bool kHasMin = kKind == PackedKind::kQ4Min || kKind == PackedKind::kQ8Min;
   constexpr bool kHasOffset = weight_offset<V>(kKind) != 0;
+  constexpr int kDistance = R == 1 && C == 1 ? kPrefetchInSequence : kPrefetchSideBySide;
   constexpr int kWeightBytes = kFourBit ? 256 : 512;
   constexpr int kScaleBytes = kColumnTile * 2;
   constexpr int kBlockBytes = kWeightBytes + kScaleBytes * (kHasMin ? 2 : 1);
@@ -178,7 +181,7 @@ void quantized_tile(const LinearCall& call, std::int64_t tile, std::int64_t pane
   for (std::int64_t b = 0; b < blocks; ++b, ++x) {
     for (int c = 0; c < C; ++c) {
       const std::uint8_t* w = weights + c * call.tile_bytes + b * kBlockBytes;
-      prefetch_weights<V>(w, kBlockBytes);
+      prefetch_weights<V>(w, kBlockBytes, kDistance);
       typename V::I dot[R];
       for (int r = 0; r < R; ++r) dot[r] = V::set1i(kHasOffset ? x->correction[r] : 0);
       add_dots<V, kFourBit, kBits, R>(dot, w, x->q);
@@ -250,9 +253,11 @@ struct TileRange {
 // The R rows of a panel times all column tiles of the range, as many side by side as go best.
 template <typename V, PackedKind kKind, ActivationBits kBits, int R>
 void panel_tiles(const LinearCall& call, const TileRange<V>& range, std::int64_t panel) {
-  constexpr int kColumns = V::side_by_side(R, kKind <= PackedKind::kQ8Min);
+  constexpr bool kQuantized = kKind <= PackedKind::kQ8Min;
+  constexpr int kColumns = V::side_by_side(R, kQuantized);
   std::int64_t tile = range.tile_begin;
-  for (; tile + kColumns <= range.tile_end; tile += kColumns) {
+  const bool in_sequence = R == 1 && kQuantized && call.in_sequence;
+  for (; !in_sequence && tile + kColumns <= range.tile_end; tile += kColumns) {
     any_tile<V, kKind, kBits, R, kColumns>(call, tile, panel);
   }
   for (; tile < range.tile_end; ++tile) any_tile<V, kKind, kBits, R, 1>(call, tile, panel);

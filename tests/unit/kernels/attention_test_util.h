@@ -31,7 +31,7 @@ struct Model {
   std::int64_t kv_width() const { return params.kv_num_heads * params.head_dim; }
 };
 
-constexpr std::int64_t kPositions = 400;
+constexpr std::int64_t kPositions = 1000;
 
 inline Model random_model(Random& random, KvDtype dtype) {
   Model model;
@@ -44,7 +44,8 @@ inline Model random_model(Random& random, KvDtype dtype) {
   p.dtype = dtype;
   if (random.integer(0, 2) == 0) p.scale = 0.3F;
   if (random.integer(0, 3) == 0) p.softcap = 5.0F;
-  if (random.integer(0, 2) == 0) p.local_window_size = random.integer(1, 90);
+  if (random.integer(0, 2) == 0)
+    p.local_window_size = random.integer(1, random.integer(0, 1) == 0 ? 90 : 600);
   p.do_rotary = p.head_dim > 1 && random.integer(0, 3) != 0;
   if (p.do_rotary) {
     model.rotary_half = random.integer(1, p.head_dim / 2);
