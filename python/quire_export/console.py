@@ -12,8 +12,10 @@ from quire_export.errors import EXIT_OTHER, EXIT_USAGE, shown
 
 def tell(command: str, message: str) -> None:
     """One line on stderr. A stderr that takes nothing leaves only the exit status to speak."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    try:
         print(f"{command}: {shown(message)}", file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):
+        _let_go_of(sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,14 +48,14 @@ def with_output(command: str, run: Callable[[], int]) -> int:
     except OSError as error:
         # run() reports its own failures: what arrives here is standard output's.
         tell(command, f"cannot write the output: {error.strerror or error}; check where it goes")
-        _let_go_of_stdout()
+        _let_go_of(sys.stdout)
         return EXIT_OTHER
     return status
 
 
-def _let_go_of_stdout() -> None:
-    """Sends what is still held back nowhere, or the interpreter would complain once more."""
+def _let_go_of(stream: IO[str] | None) -> None:
+    """Sends what is still held back nowhere: the interpreter would try again at its end, and fail."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
         os.close(nowhere)

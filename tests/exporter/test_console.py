@@ -17,13 +17,16 @@ EXPORT, PULL = ["-m", "quire_export"], ["-m", "quire_export.zoo"]
 def run(
     arguments: list[str], redirect: str = "", cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Python with `arguments` as a shell would run it with `redirect`."""
+    """Python with `arguments` as a shell would run it with `redirect`.
+
+    Buffered as it is for users: what cannot be written must not fail again at the interpreter's end.
+    """
     return subprocess.run(
         ["sh", "-c", f'exec "$0" "$@" {redirect}', sys.executable, *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env=os.environ | {"PYTHONPATH": PYTHON_FOLDER},
+        env=os.environ | {"PYTHONPATH": PYTHON_FOLDER, "PYTHONUNBUFFERED": ""},
         check=False,
     )
 
