@@ -19,6 +19,9 @@ struct EngineOptions {
   int num_kv_blocks = 0;           // cache blocks; 0: sized from the memory that is free
   // auto | fp32 | fp16 | bf16 | int8; auto: fp32 for an unquantized package, else fp16
   std::string kv_dtype = "auto";
+  // auto | 8 | 16: bits that activations are rounded to where they meet 4- and 8-bit weights; auto:
+  // what the package says. 8 is faster, 16 closer to the model (docs/benchmarks.md)
+  std::string activation_bits = "auto";
   int block_size = 16;         // tokens a cache block
   int max_num_seqs = 64;       // sequences that run at once
   int max_batch_tokens = 512;  // tokens a step computes at most

@@ -44,9 +44,10 @@ typedef struct quire_options {
   int prefix_cache; /* 0: off */
   int block_size;   /* tokens a cache block, a multiple of 16 */
   /* Strings of EngineOptions in options.h; copied. */
-  const char* backend;  /* "auto", "graph", "onnx" or "torch" */
-  const char* kv_dtype; /* "auto", "fp32", "fp16", "bf16" or "int8" */
-  const char* tools;    /* "auto", "none" or the name of a tool */
+  const char* backend;         /* "auto", "graph", "onnx" or "torch" */
+  const char* kv_dtype;        /* "auto", "fp32", "fp16", "bf16" or "int8" */
+  const char* tools;           /* "auto", "none" or the name of a tool */
+  const char* activation_bits; /* "auto", "8" or "16" */
 } quire_options;
 
 /* Start from quire_default_sampling_params(): greedy, 256 tokens. */

@@ -104,6 +104,7 @@ quire::EngineOptions engine_options(const quire_options* options) {
   if (given.backend != nullptr) converted.backend = given.backend;
   if (given.kv_dtype != nullptr) converted.kv_dtype = given.kv_dtype;
   if (given.tools != nullptr) converted.tools = given.tools;
+  if (given.activation_bits != nullptr) converted.activation_bits = given.activation_bits;
   return converted;
 }
 
@@ -118,7 +119,8 @@ quire_options quire_default_options(void) {
           .block_size = 0,
           .backend = nullptr,
           .kv_dtype = nullptr,
-          .tools = nullptr};
+          .tools = nullptr,
+          .activation_bits = nullptr};
 }
 
 quire_sampling_params quire_default_sampling_params(void) {

@@ -60,6 +60,13 @@ void add_cache_flags(CLI::App* command, ModelFlags* flags) {
       ->envname("QUIRE_KV_DTYPE")
       ->group(kGroup)
       ->capture_default_str();
+  command
+      ->add_option("--activation-bits",
+                   engine.activation_bits,
+                   "Of activations that meet 4- and 8-bit weights: auto, 8 (faster), 16 (closer)")
+      ->envname("QUIRE_ACTIVATION_BITS")
+      ->group(kGroup)
+      ->capture_default_str();
   command->add_option("--block-size", engine.block_size, "Tokens a cache block")
       ->envname("QUIRE_BLOCK_SIZE")
       ->group(kGroup)

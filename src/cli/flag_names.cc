@@ -12,13 +12,14 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 20> kFlagNames = {{{"num_threads", "--threads"},
+constexpr std::array<FlagName, 21> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"pin_threads", "--pin-threads"},
                                                   {"device", "--device"},
                                                   {"backend", "--backend"},
                                                   {"trust_torchscript", "--trust-torchscript"},
                                                   {"num_kv_blocks", "--kv-blocks"},
                                                   {"kv_dtype", "--kv-dtype"},
+                                                  {"activation_bits", "--activation-bits"},
                                                   {"block_size", "--block-size"},
                                                   {"max_num_seqs", "--max-num-seqs"},
                                                   {"max_batch_tokens", "--max-batch-tokens"},

@@ -34,7 +34,8 @@ Result<std::span<const float>> constant_bias(const Node& node) {
 Result<std::unique_ptr<Operator>> Linear::make(const Node& node, Environment* environment) {
   QUIRE_ASSIGN(const kernels::WeightView weights, constant_weights(node));
   QUIRE_ASSIGN(const std::span<const float> bias, constant_bias(node));
-  QUIRE_ASSIGN(const kernels::ActivationBits bits, read_activation_bits(node));
+  QUIRE_ASSIGN(const kernels::ActivationBits own_bits, read_activation_bits(node));
+  const kernels::ActivationBits bits = environment->activation_bits.value_or(own_bits);
   kernels::PackOptions options{.executor = environment->packer,
                                .done_with = environment->weight_memory.done_with};
   if (environment->weight_memory.take) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "kernels/attention_call.h"
 #include "kernels/kernel_context.h"
+#include "kernels/kernel_table.h"
 #include "ops/attributes.h"
 #include "ops/tensor.h"
 #include "quire/result.h"
@@ -42,6 +44,8 @@ struct Environment {
   kernels::Isa isa = kernels::Isa::kPortable;
   std::int64_t block_size = 16;
   kernels::KvDtype kv_dtype = kernels::KvDtype::kFloat32;
+  // Of rows that meet 4- and 8-bit weights; nothing: what each node says.
+  std::optional<kernels::ActivationBits> activation_bits = {};
   // Where each cache input must lie, by its name in the graph; for a graph without names under any
   // name. Attention writes into these inputs in place: were one a copy that a runtime had slipped
   // in, the writes would be lost silently. So it refuses any other address.

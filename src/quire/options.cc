@@ -38,6 +38,11 @@ Status validate(const EngineOptions& options) {
     return invalid_argument("option kv_dtype is \"" + options.kv_dtype.substr(0, 32) +
                             "\", but must be auto, fp32, fp16, bf16 or int8");
   }
+  constexpr std::array<std::string_view, 3> kActivationBits = {"auto", "8", "16"};
+  if (std::ranges::find(kActivationBits, options.activation_bits) == kActivationBits.end()) {
+    return invalid_argument("option activation_bits is \"" + options.activation_bits.substr(0, 32) +
+                            "\", but must be auto, 8 or 16");
+  }
   constexpr std::array<std::string_view, 4> kTools = {"auto", "none", "calculator", "arithmetic"};
   if (std::ranges::find(kTools, options.tools) == kTools.end()) {
     return invalid_argument("option tools is \"" + options.tools.substr(0, 32) +

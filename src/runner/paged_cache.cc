@@ -8,6 +8,7 @@
 #include "kernels/attention.h"
 #include "quire/step_batch.h"
 #include "runner/kv_sizing.h"
+#include "runner/precision.h"
 
 namespace quire {
 namespace {
@@ -19,14 +20,6 @@ std::size_t aligned(std::size_t bytes) {
 }
 
 }  // namespace
-
-kernels::KvDtype choose_kv_dtype(const ModelPackage& package, const std::string& name) {
-  if (name == "fp32") return kernels::KvDtype::kFloat32;
-  if (name == "fp16") return kernels::KvDtype::kFloat16;
-  if (name == "bf16") return kernels::KvDtype::kBfloat16;
-  if (name == "int8") return kernels::KvDtype::kInt8;
-  return package.quantization == "none" ? kernels::KvDtype::kFloat32 : kernels::KvDtype::kFloat16;
-}
 
 Result<PagedCache> PagedCache::allocate(const ModelPackage& package, const EngineOptions& options) {
   PagedCache cache;

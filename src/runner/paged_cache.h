@@ -15,9 +15,6 @@
 
 namespace quire {
 
-// The element type that --kv-dtype `name` means for a package.
-kernels::KvDtype choose_kv_dtype(const ModelPackage& package, const std::string& name);
-
 // The memory of a paged cache: for each layer one region of keys and one of values, each
 // `num_blocks` blocks side by side, which attention writes in place. Owns it; the addresses stay
 // what they are for its life. Movable.

@@ -217,12 +217,12 @@ def test_every_engine_option_is_a_variable_and_a_line_of_a_file(
     good = {
         "threads": "1", "device": "cpu", "kv-blocks": "40", "kv-dtype": "bf16", "block-size": "32",
         "max-num-seqs": "2", "max-batch-tokens": "33", "no-prefix-cache": "true",
-        "tools": "none",
+        "tools": "none", "activation-bits": "auto",
     }  # fmt: skip
     bad = {
         "threads": "-1", "device": "tpu", "kv-blocks": "x", "kv-dtype": "fp3", "block-size": "7",
         "max-num-seqs": "0", "max-batch-tokens": "0", "no-prefix-cache": "perhaps",
-        "tools": "abacus",
+        "tools": "abacus", "activation-bits": "4",
     }  # fmt: skip
     file = tmp_path / "quire.conf"
     command = ("generate", "-m", tiny_package, "-n", "2", "an")

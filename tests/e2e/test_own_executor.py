@@ -47,6 +47,28 @@ def test_quantized_weights_have_equal_bits_in_all_three(
     assert run.out.count(EQUAL) == 2
 
 
+def test_activation_bits_asked_for_count_on_both_runtimes(
+    quire: Program, default_package: Path
+) -> None:
+    """The package says 16; with 8 its answers are further from the model's."""
+    shadow = quire("verify", default_package, "--shadow", "graph,onnx", "--activation-bits", "8")
+    assert shadow.code == 0 and EQUAL in shadow.out, shadow
+    as_packaged = quire("verify", default_package)
+    sixteen = quire("verify", default_package, "--activation-bits", "16")
+    assert as_packaged.code == 0 and as_packaged.out == sixteen.out
+    eight = quire("verify", default_package, "--activation-bits", "8")
+    assert eight.code == 1 and "FAILED" in eight.out, eight
+
+
+def test_activation_bits_are_refused_where_nothing_has_them(
+    quire: Program, store: PackageStore, tiny_package: Path
+) -> None:
+    for package in (tiny_package, store.tiny("explicit", {"cache": "explicit"})):
+        quire("generate", "-m", package, "--activation-bits", "8", "x").assert_refused(
+            2, "--activation-bits"
+        )
+
+
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
 def test_float_weights_have_equal_bits_in_all_three(
     quire: Program, store: PackageStore, dtype: str

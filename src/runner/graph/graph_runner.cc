@@ -19,6 +19,7 @@
 #include "runner/graph/graph_model.h"
 #include "runner/graph/layout.h"
 #include "runner/paged_cache.h"
+#include "runner/precision.h"
 
 namespace quire::graph {
 namespace {
@@ -83,9 +84,11 @@ std::vector<ops::GraphValue> declared(const std::vector<onnx::OnnxValue>& values
 }
 
 Status GraphRunner::open() {
+  QUIRE_TRY(check_precision(package_, options_));
   QUIRE_ASSIGN(environment_.isa, kernels::choose_isa_from_environment());
   environment_.block_size = options_.block_size;
   environment_.kv_dtype = choose_kv_dtype(package_, options_.kv_dtype);
+  environment_.activation_bits = choose_activation_bits(options_);
   try {
     threads_.emplace(choose_num_threads(options_.num_threads), options_.pin_threads);
   } catch (const std::system_error& error) {

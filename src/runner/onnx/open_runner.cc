@@ -9,17 +9,14 @@
 #include "runner/onnx/none_runner.h"
 #include "runner/onnx/onnx_session.h"
 #include "runner/onnx/paged_runner.h"
+#include "runner/precision.h"
 
 namespace quire::onnx {
 
 Result<std::unique_ptr<ModelRunner>> open_onnx_runner(const ModelPackage& package,
                                                       const EngineOptions& options) {
+  QUIRE_TRY(check_precision(package, options));
   if (package.graph == "paged") return open_paged_runner(package, options);
-  if (options.kv_dtype != "auto") {
-    return invalid_argument(
-        "option kv_dtype is for paged graphs; the cache of any other graph has the graph's own "
-        "type");
-  }
   auto opened =
       OnnxSession::open(package.model_file, choose_num_threads(options.num_threads), nullptr);
   if (!opened) return opened.error().with_context("as a graph of kind \"" + package.graph + "\"");

@@ -17,6 +17,7 @@
 #include "runner/onnx/onnx_types.h"
 #include "runner/onnx/quire_ops.h"
 #include "runner/paged_cache.h"
+#include "runner/precision.h"
 
 namespace quire::onnx {
 namespace {
@@ -57,7 +58,8 @@ Status PagedRunner::open() {
       QuireOpsConfig{.isa = isa,
                      .num_threads = num_threads,
                      .block_size = options_.block_size,
-                     .kv_dtype = choose_kv_dtype(package_, options_.kv_dtype)});
+                     .kv_dtype = choose_kv_dtype(package_, options_.kv_dtype),
+                     .activation_bits = choose_activation_bits(options_)});
   QUIRE_ASSIGN(session_, OnnxSession::open(package_.model_file, num_threads, ops_.get()));
   QUIRE_TRY(check_graph());
   QUIRE_ASSIGN(PagedCache cache, PagedCache::allocate(package_, options_));

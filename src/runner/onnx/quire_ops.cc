@@ -223,6 +223,7 @@ struct QuireOps::Impl {
     state.environment.isa = config.isa;
     state.environment.block_size = config.block_size;
     state.environment.kv_dtype = config.kv_dtype;
+    state.environment.activation_bits = config.activation_bits;
     state.num_threads = config.num_threads;
     for (const ops::OperatorSpec& spec : ops::operator_table())
       operators.emplace_back(&state, &spec);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -17,6 +18,7 @@ struct QuireOpsConfig {
   int num_threads = 1;  // of the session's intra-op pool, the calling thread included
   std::int64_t block_size = 16;
   kernels::KvDtype kv_dtype = kernels::KvDtype::kFloat32;
+  std::optional<kernels::ActivationBits> activation_bits = {};  // as in ops::Environment
 };
 
 // The operators of src/ops as custom operators of ONNX Runtime, for the sessions of one runner.

@@ -309,12 +309,16 @@ void paged_attention(const c10::OperatorHandle&, torch::jit::Stack* stack) {
 
 }  // namespace
 
-OpsState::OpsState(kernels::Isa isa, std::int64_t block_size, const PagedCache* cache)
+OpsState::OpsState(kernels::Isa isa,
+                   std::int64_t block_size,
+                   const PagedCache* cache,
+                   std::optional<kernels::ActivationBits> activation_bits)
     : impl_(std::make_unique<Impl>()) {
   ops::Environment& environment = impl_->environment;
   environment.isa = isa;
   environment.block_size = block_size;
   environment.kv_dtype = cache->dtype();
+  environment.activation_bits = activation_bits;
   for (std::size_t layer = 0; layer < cache->keys().size(); ++layer) {
     environment.pools[ops::key_cache_name(layer)] = {cache->keys()[layer].data,
                                                      cache->num_blocks()};

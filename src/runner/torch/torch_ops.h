@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "kernels/isa.h"
+#include "kernels/kernel_table.h"
 #include "quire/status.h"
 #include "runner/paged_cache.h"
 
@@ -18,7 +20,11 @@ namespace quire::torch_backend {
 class OpsState {
  public:
   // `cache` must outlive this.
-  OpsState(kernels::Isa isa, std::int64_t block_size, const PagedCache* cache);
+  // `activation_bits`: as in ops::Environment.
+  OpsState(kernels::Isa isa,
+           std::int64_t block_size,
+           const PagedCache* cache,
+           std::optional<kernels::ActivationBits> activation_bits = {});
   OpsState(const OpsState&) = delete;
   OpsState& operator=(const OpsState&) = delete;
   ~OpsState();

@@ -20,6 +20,7 @@
 #include "runner/block_store.h"
 #include "runner/kv_sizing.h"
 #include "runner/paged_cache.h"
+#include "runner/precision.h"
 #include "runner/torch/plugin.h"
 #include "runner/torch/plugin_loader.h"
 #include "runner/torch/torch_ops.h"
@@ -249,7 +250,8 @@ Status PagedScript::open() {
   QUIRE_ASSIGN(const kernels::Isa isa, kernels::choose_isa_from_environment());
   QUIRE_ASSIGN(PagedCache cache, PagedCache::allocate(package_, options_));
   cache_ = std::move(cache);
-  state_ = std::make_unique<OpsState>(isa, options_.block_size, &*cache_);
+  state_ = std::make_unique<OpsState>(
+      isa, options_.block_size, &*cache_, choose_activation_bits(options_));
   keys_ = tensors_over(cache_->keys(), cache_->num_blocks());
   values_ = tensors_over(cache_->values(), cache_->num_blocks());
   set_spec(cache_->num_blocks());
@@ -468,11 +470,7 @@ Result<std::unique_ptr<ModelRunner>> open_as(Script script,
 
 Result<std::unique_ptr<ModelRunner>> open_script(const ModelPackage& package,
                                                  const EngineOptions& options) {
-  if (package.graph != "paged" && options.kv_dtype != "auto") {
-    return invalid_argument(
-        "option kv_dtype is for paged graphs; the cache of any other graph has the graph's own "
-        "type");
-  }
+  QUIRE_TRY(check_precision(package, options));
   QUIRE_ASSIGN(Script script, Script::load(package, options));
   if (package.graph == "paged") return open_as<PagedScript>(std::move(script), package, options);
   if (package.graph == "explicit") {

@@ -150,9 +150,11 @@ TEST(CApiTest, TheStringsOfOptionsReachTheEngine) {
   options.block_size = 32;
   Owned llm;
   EXPECT_EQ(open(options, &llm), QUIRE_OK) << quire_last_error();
-  for (const auto& [member, field] : {std::pair(&quire_options::kv_dtype, "kv_dtype"),
-                                      std::pair(&quire_options::backend, "backend"),
-                                      std::pair(&quire_options::tools, "tools")}) {
+  for (const auto& [member, field] :
+       {std::pair(&quire_options::kv_dtype, "kv_dtype"),
+        std::pair(&quire_options::backend, "backend"),
+        std::pair(&quire_options::tools, "tools"),
+        std::pair(&quire_options::activation_bits, "activation_bits")}) {
     quire_options bad = quire_default_options();
     bad.*member = "nonsense";
     EXPECT_EQ(open(bad, &llm), QUIRE_INVALID_ARGUMENT);
