@@ -87,11 +87,11 @@ constexpr std::array kEngineNumbers = {
                  "counter",
                  "Sequences that lost their blocks to others.",
                  [](const EngineView& v) { return static_cast<double>(v.stats.num_preemptions); }},
-    EngineNumber{"quire:engine_steps_total",
+    EngineNumber{"quire_engine_steps_total",
                  "counter",
                  "Steps of the engine.",
                  [](const EngineView& v) { return static_cast<double>(v.stats.num_steps); }},
-    EngineNumber{"quire:kv_cache_blocks_used",
+    EngineNumber{"quire_kv_cache_blocks_used",
                  "gauge",
                  "Blocks of the cache that sequences hold.",
                  [](const EngineView& v) { return static_cast<double>(v.stats.num_used_blocks); }},
@@ -176,29 +176,29 @@ void write_models(const Metrics& metrics, std::string* out) {
 }
 
 void write_http(const Metrics& metrics, std::string* out) {
-  head("quire:http_responses_total", "counter", "Answers by status.", out);
+  head("quire_http_responses_total", "counter", "Answers by status.", out);
   for (const auto& [status, count] : metrics.responses) {
-    sample("quire:http_responses_total",
+    sample("quire_http_responses_total",
            label("code", std::to_string(status)),
            static_cast<double>(count),
            out);
   }
-  head("quire:rejections_total", "counter", "Requests turned away without a step.", out);
+  head("quire_rejections_total", "counter", "Requests turned away without a step.", out);
   for (const auto& [reason, count] : metrics.rejections) {
-    sample("quire:rejections_total", label("reason", reason), static_cast<double>(count), out);
+    sample("quire_rejections_total", label("reason", reason), static_cast<double>(count), out);
   }
-  head("quire:clients_gone_total", "counter", "Clients that left before their answer's end.", out);
-  sample("quire:clients_gone_total", "", static_cast<double>(metrics.clients_gone), out);
-  head("quire:clients_too_slow_total", "counter", "Clients cut off for not reading.", out);
-  sample("quire:clients_too_slow_total", "", static_cast<double>(metrics.clients_too_slow), out);
-  head("quire:trace_spans_exported_total", "counter", "Spans that the collector took.", out);
-  sample("quire:trace_spans_exported_total",
+  head("quire_clients_gone_total", "counter", "Clients that left before their answer's end.", out);
+  sample("quire_clients_gone_total", "", static_cast<double>(metrics.clients_gone), out);
+  head("quire_clients_too_slow_total", "counter", "Clients cut off for not reading.", out);
+  sample("quire_clients_too_slow_total", "", static_cast<double>(metrics.clients_too_slow), out);
+  head("quire_trace_spans_exported_total", "counter", "Spans that the collector took.", out);
+  sample("quire_trace_spans_exported_total",
          "",
          static_cast<double>(metrics.trace_spans_exported),
          out);
-  head("quire:trace_spans_dropped_total", "counter", "Spans lost to an absent collector.", out);
+  head("quire_trace_spans_dropped_total", "counter", "Spans lost to an absent collector.", out);
   sample(
-      "quire:trace_spans_dropped_total", "", static_cast<double>(metrics.trace_spans_dropped), out);
+      "quire_trace_spans_dropped_total", "", static_cast<double>(metrics.trace_spans_dropped), out);
 }
 
 }  // namespace

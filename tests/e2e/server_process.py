@@ -83,7 +83,7 @@ class Server:
     def assert_idle(self) -> None:
         """Nothing runs, waits or holds a block any more."""
         for name in ("vllm:num_requests_running", "vllm:num_requests_waiting",
-                     "quire:kv_cache_blocks_used"):
+                     "quire_kv_cache_blocks_used"):
             wait_until(lambda n=name: self.metric(n) == 0, f"{name} is 0")
 
     def stop(self) -> int:

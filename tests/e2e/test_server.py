@@ -245,8 +245,8 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_back(
         for client in open_streams:
             client.close()
         server.assert_idle()
-        assert server.metric("quire:engine_steps_total") < 4000  # taken back, not computed
-        assert server.metric("quire:clients_gone_total") == 2
+        assert server.metric("quire_engine_steps_total") < 4000  # taken back, not computed
+        assert server.metric("quire_clients_gone_total") == 2
         # n counts n times, whatever else is free.
         assert server.request("POST", CHAT, chat("Hi", n=3))[0] == 503
         assert server.request("POST", CHAT, chat("Hi", n=2))[0] == 200

@@ -120,7 +120,7 @@ def test_a_stream_that_nobody_reads_is_bounded_and_then_cut_off(
             wait_until(lambda: server.metric("vllm:num_requests_running") > 0, "they run")
             # Others are served meanwhile, and what nobody reads is given up.
             assert server.post(CHAT, {"messages": [USER], "max_tokens": 4})["choices"]
-            wait_until(lambda: server.metric("quire:clients_too_slow_total") == 4, "they are cut off")
+            wait_until(lambda: server.metric("quire_clients_too_slow_total") == 4, "they are cut off")
             assert resident_kib(server) - before < 256 * 1024
         server.assert_idle()
         assert server.stop() == 0

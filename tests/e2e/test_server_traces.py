@@ -68,8 +68,8 @@ def test_a_request_is_a_trace_of_its_phases(
         server.post("/v1/completions", {"prompt": ["a", "b"], "max_tokens": 4})
         server.request("GET", "/v1/models")
         wait_until(lambda: len(collector.spans()) >= 11, "the spans")
-        assert server.metric("quire:trace_spans_dropped_total") == 0
-        wait_until(lambda: server.metric("quire:trace_spans_exported_total") == 11, "the count")
+        assert server.metric("quire_trace_spans_dropped_total") == 0
+        wait_until(lambda: server.metric("quire_trace_spans_exported_total") == 11, "the count")
         assert server.stop() == 0
     spans = collector.spans()
     assert len(spans) == 11 and {path for path, _ in collector.posts} == {"/v1/traces"}
@@ -106,8 +106,8 @@ def test_a_collector_that_is_away_costs_the_spans_and_nothing_else(
     with serving(quire.binary, tiny_package, flags=("--otlp-endpoint", f"http://127.0.0.1:{port}")) as server:
         for _ in range(3):
             server.post("/v1/completions", {"prompt": "a", "max_tokens": 4})
-        wait_until(lambda: server.metric("quire:trace_spans_dropped_total") == 12, "the count")
-        assert server.metric("quire:trace_spans_exported_total") == 0
+        wait_until(lambda: server.metric("quire_trace_spans_dropped_total") == 12, "the count")
+        assert server.metric("quire_trace_spans_exported_total") == 0
         assert server.stop() == 0
     quire("serve", "-m", tiny_package, "--otlp-endpoint", "https://x").assert_refused(2, "--otlp-endpoint")
 
