@@ -13,6 +13,13 @@ namespace quire {
 // What to continue: plain text, a conversation (rendered with the package's chat template), or ids.
 using Prompt = std::variant<std::string, std::vector<ChatMessage>, std::vector<TokenId>>;
 
+// Which of a request's tools its answer may call, or must.
+struct ToolChoice {
+  bool required = false;      // the answer begins with a call
+  std::string function = {};  // of this one; empty: of any
+  bool parallel = true;       // several calls, or the first alone
+};
+
 // One prompt with its own parameters.
 struct GenerateRequest {
   Prompt prompt;
@@ -27,6 +34,7 @@ struct GenerateRequest {
   // last message is such a beginning itself, to be gone on with.
   bool add_generation_prompt = true;
   bool continue_final_message = false;
+  ToolChoice tool_choice = {};
   double timeout_ms = 0;  // from submission to its end, past which it fails; 0: none
 };
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "quire/chat.h"
 #include "quire/generate_request.h"
 #include "quire/result.h"
 #include "quire/tokenizer.h"
@@ -26,6 +27,11 @@ class PromptEncoder {
   Result<std::vector<TextSpan>> render(const GenerateRequest& request) const;
 
   bool has_chat_template() const;
+  // What the template does with tools.
+  const ToolSupport& tool_support() const;
+  // The beginning of a call that stands at the end of a prompt where the choice of tools requires
+  // one: the model goes on from it. Empty for any other request.
+  std::string answer_start(const GenerateRequest& request) const;
   const Tokenizer* tokenizer() const;  // null without one; lives as long as this or a copy
 
  private:

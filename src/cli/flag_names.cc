@@ -12,7 +12,7 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 20> kFlagNames = {{{"num_threads", "--threads"},
+constexpr std::array<FlagName, 21> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"pin_threads", "--pin-threads"},
                                                   {"device", "--device"},
                                                   {"backend", "--backend"},
@@ -23,6 +23,7 @@ constexpr std::array<FlagName, 20> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"max_num_seqs", "--max-num-seqs"},
                                                   {"max_batch_tokens", "--max-batch-tokens"},
                                                   {"tools", "--tools"},
+                                                  {"tool_format", "--tool-format"},
                                                   {"context", "--context"},
                                                   {"latency", "--latency"},
                                                   {"host", "--host"},

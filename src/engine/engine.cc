@@ -43,6 +43,7 @@ int num_logits(const StepPlan& plan) {
 Engine::Engine(EngineParts parts, const EngineOptions& options)
     : parts_(with_clock(std::move(parts))),
       options_(options),
+      reasoning_(find_reasoning_markers(parts_.tokenizer)),
       block_manager_({.num_blocks = model().num_kv_blocks,
                       .block_size = model().block_size,
                       .prefix_cache = options.prefix_cache,
@@ -53,6 +54,16 @@ Engine::Engine(EngineParts parts, const EngineOptions& options)
       next_seed_(options.seed != 0 ? options.seed : random_seed()) {}
 
 Engine::~Engine() = default;
+
+ReasoningBudget Engine::thoughts_of(const Request& request) const {
+  // Markers beyond the logits cannot be written.
+  if (!reasoning_ || !request.params.max_reasoning_tokens ||
+      reasoning_->close_id >= model().vocab_size) {
+    return {};
+  }
+  const bool inside = ends_in_reasoning(*reasoning_, *parts_.tokenizer, request.prompt_ids);
+  return {*reasoning_, inside, *request.params.max_reasoning_tokens};
+}
 
 Status Engine::check(const Request& request) const {
   QUIRE_TRY(validate(request.params, model().vocab_size));
@@ -102,6 +113,7 @@ Result<RequestId> Engine::add(Request request) {
   generation->max_tokens = max_tokens;
   generation->seed = request.params.seed.value_or(next_seed_++);
   if (!request.params.ignore_eos) generation->eos_ids = parts_.eos_ids;
+  generation->thoughts = thoughts_of(request);
   generation->arrived_ms = parts_.clock_ms();
   generation->output.request_id = generation->id;
   generation->output.num_prompt_tokens = num_prompt;

@@ -19,6 +19,7 @@
 #include "quire/output.h"
 #include "quire/step_batch.h"
 #include "quire/tokenizer.h"
+#include "reasoning/reasoning.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sequence.h"
 
@@ -87,8 +88,11 @@ class Engine {
   void end_failed();
   void expire();
 
+  ReasoningBudget thoughts_of(const Request& request) const;
+
   EngineParts parts_;
   EngineOptions options_;
+  std::optional<ReasoningMarkers> reasoning_;  // of a model that thinks
   BlockManager block_manager_;
   Scheduler scheduler_;
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;

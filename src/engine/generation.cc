@@ -82,7 +82,8 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   auto sample =
       std::make_unique<Sample>(Sample{.generation = generation,
                                       .parts = {tokenizer, request.params, request.continues_text},
-                                      .tool = tool});
+                                      .tool = tool,
+                                      .thoughts = generation->thoughts});
   sample->output.index = sample_index;
   Sequence& sequence = sample->sequence;
   sequence.id = sequence_id;
@@ -98,23 +99,34 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   return sample;
 }
 
-Status advance(Sample* sample, std::span<float> logits) {
-  const Generation& generation = *sample->generation;
+namespace {
+
+// The next token as the parameters ask; the end of thoughts where they have used up their tokens.
+Result<TokenId> choose(const Sample& sample, std::span<float> logits) {
+  const Generation& generation = *sample.generation;
   const SamplingParams& params = generation.request.params;
-  Sequence& sequence = sample->sequence;
-  std::vector<float> raw_logits;
-  if (params.logprobs) raw_logits.assign(logits.begin(), logits.end());
+  if (const auto forced = sample.thoughts.forced()) return *forced;
   process_logits(params,
-                 {.counts = &sample->counts,
-                  .output_ids = sequence.output_ids(),
+                 {.counts = &sample.counts,
+                  .output_ids = sample.sequence.output_ids(),
                   .eos_ids = generation.eos_ids},
                  logits);
-  QUIRE_ASSIGN(const TokenId token,
-               quire::sample(params,
-                             {.seed = generation.seed,
-                              .sample = static_cast<std::uint32_t>(sequence.sample_index),
-                              .position = static_cast<std::uint64_t>(sequence.num_output_tokens())},
-                             logits));
+  const auto position = static_cast<std::uint64_t>(sample.sequence.num_output_tokens());
+  return quire::sample(params,
+                       {.seed = generation.seed,
+                        .sample = static_cast<std::uint32_t>(sample.sequence.sample_index),
+                        .position = position},
+                       logits);
+}
+
+}  // namespace
+
+Status advance(Sample* sample, std::span<float> logits) {
+  const SamplingParams& params = sample->generation->request.params;
+  std::vector<float> raw_logits;
+  if (params.logprobs) raw_logits.assign(logits.begin(), logits.end());
+  QUIRE_ASSIGN(const TokenId token, choose(*sample, logits));
+  sample->thoughts.push(token);
   if (params.logprobs) {
     sample->output.logprobs.push_back(compute_logprobs(raw_logits, token, *params.logprobs));
   }

@@ -12,6 +12,7 @@
 #include "engine/tool_loop.h"
 #include "quire/output.h"
 #include "quire/tokenizer.h"
+#include "reasoning/reasoning.h"
 #include "sampling/logits_processor.h"
 #include "scheduler/sequence.h"
 
@@ -28,6 +29,7 @@ struct Sample {
   OutputParts parts;
   const ToolLoop* tool = nullptr;  // null: no tool
   ToolCallTracker calls;
+  ReasoningBudget thoughts;
   CompletionOutput output;
 };
 
@@ -37,6 +39,7 @@ struct Generation {
   std::uint64_t seed = 0;
   int max_tokens = 0;  // of the parameters, clamped to the context
   std::vector<TokenId> eos_ids;
+  ReasoningBudget thoughts;  // as it is before the first token of a sample
   std::vector<std::unique_ptr<Sample>> samples;
   int num_unfinished = 0;
   RequestOutput output;

@@ -12,6 +12,7 @@ namespace quire {
 struct PromptEncoder::Parts {
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatFormat> chat_format;
+  ToolSupport tool_support;          // of the chat template
   std::vector<TokenId> text_prefix;  // before plain texts, where the tokenizer itself adds nothing
 };
 

@@ -36,6 +36,15 @@ SamplingParams defaults_of(const GenerationApi& api, const ModelFacts& facts) {
   return params;
 }
 
+// So that the markers of calls are in the text, and that a single call is the last thing.
+void prepare_calls(const ModelFacts& facts, GenerateRequest* request) {
+  if (request->tools_json.empty() || facts.tool_format == tool_calls::Format::kNone) return;
+  if (facts.special_tool_markers) request->params.skip_special_tokens = false;
+  if (request->tool_choice.parallel) return;
+  std::vector<TokenId>& stops = request->params.stop_token_ids;
+  stops.insert(stops.end(), facts.tool_closer_ids.begin(), facts.tool_closer_ids.end());
+}
+
 std::optional<ApiError> check_length(const std::vector<TokenId>& ids, const ModelFacts& facts) {
   const auto room = std::min<std::int64_t>(facts.max_seq_len - 1, facts.cache_tokens);
   if (static_cast<std::int64_t>(ids.size()) <= room) return std::nullopt;
@@ -142,7 +151,8 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
   const nlohmann::json fields = names_of(body->json());
   auto request = api.read(*std::move(body), defaults_of(api, facts), caller);
   if (!request) return error_of(request.error(), fields);
-  for (const GenerateRequest& each : request->requests) {
+  for (GenerateRequest& each : request->requests) {
+    if (api.tells_thoughts) prepare_calls(facts, &each);
     if (Status status = validate(each.params, facts.vocab_size); !status.ok()) {
       return error_of(status, fields);
     }
