@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quire/status.h"
+#include "quire/structured_output.h"
 #include "quire/types.h"
 
 namespace quire {
@@ -40,6 +41,8 @@ struct SamplingParams {
   std::optional<int> logprobs = {};  // log-probabilities of that many best tokens at each step
   std::optional<int> prompt_logprobs = {};  // the same for the prompt
   bool skip_special_tokens = true;          // leave special tokens out of the text
+
+  StructuredOutput structured_output = {};  // what the text must follow
 };
 
 // The bounds that validate() holds parameters to: one table for every way in.

@@ -38,6 +38,7 @@ struct StructuredOutput {
   std::vector<StructuredOutput> parts = {};
   int min_times = 0;
   int max_times = -1;
+  std::string field = {};  // that it was asked for in, for messages
 
   static StructuredOutput json_schema(std::string schema) {
     return {.kind = Kind::kJsonSchema, .text = std::move(schema)};

@@ -109,6 +109,7 @@ Result<RequestId> Engine::add(Request request) {
   if (request.timeout_ms > 0) {
     deadlines_.emplace(generation->arrived_ms + request.timeout_ms, generation->id);
   }
+  if (request.constraint) generation->automaton = automata_.find_or_make(request.constraint);
   generation->request = std::move(request);
   generation->samples.reserve(static_cast<std::size_t>(generation->request.params.n));
   generation->output.outputs.reserve(generation->samples.capacity());

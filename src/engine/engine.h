@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/block_manager.h"
+#include "engine/automaton_cache.h"
 #include "engine/generation.h"
 #include "engine/request.h"
 #include "engine/tool_loop.h"
@@ -91,6 +92,7 @@ class Engine {
   EngineOptions options_;
   BlockManager block_manager_;
   Scheduler scheduler_;
+  AutomatonCache automata_;
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;

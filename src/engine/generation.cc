@@ -66,9 +66,28 @@ FinishReason reason_to_finish(Sample* sample, TokenId token) {
   if (sample->tool != nullptr) event = sample->calls.push(sample->tool->markers(), token);
   const bool may_stop = sample->sequence.num_output_tokens() > params.min_tokens;
   if (sample->parts.append(token, place_of(event), may_stop)) return FinishReason::kStop;
+  if (sample->matcher && sample->matcher->must_end()) return FinishReason::kStop;
   if (event == ToolCallTracker::Event::kEnd) append_result(sample);
   const bool is_full = sample->sequence.num_output_tokens() >= generation.max_tokens;
   return is_full ? FinishReason::kLength : FinishReason::kNone;
+}
+
+// What the constraint lets through: of the mask, a view, and of the ends.
+Result<LogitsConstraint> constraint_of(Sample* sample) {
+  LogitsConstraint constraint{.active = true};
+  QUIRE_ASSIGN(constraint.mask, sample->matcher->mask());
+  constraint.may_end = sample->matcher->may_end();
+  return constraint;
+}
+
+// Why no token could be chosen, where it was the request that forbade them all.
+Status explain(Status status, std::span<const float> logits) {
+  constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+  const auto forbidden = [](float logit) { return logit == kForbidden; };
+  if (!std::ranges::all_of(logits, forbidden)) return status;
+  return invalid_argument(
+      "the constraint leaves no token that may come next; allow more in allowed_token_ids, "
+      "bad_words or logit_bias, or in the constraint itself");
 }
 
 }  // namespace
@@ -83,6 +102,9 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
       std::make_unique<Sample>(Sample{.generation = generation,
                                       .parts = {tokenizer, request.params, request.continues_text},
                                       .tool = tool});
+  if (generation->automaton) {
+    sample->matcher.emplace(request.constraint, generation->automaton, !request.continues_text);
+  }
   sample->output.index = sample_index;
   Sequence& sequence = sample->sequence;
   sequence.id = sequence_id;
@@ -104,21 +126,29 @@ Status advance(Sample* sample, std::span<float> logits) {
   Sequence& sequence = sample->sequence;
   std::vector<float> raw_logits;
   if (params.logprobs) raw_logits.assign(logits.begin(), logits.end());
+  LogitsConstraint constraint;
+  if (sample->matcher) {
+    QUIRE_ASSIGN(constraint, constraint_of(sample));
+  }
   process_logits(params,
                  {.counts = &sample->counts,
                   .output_ids = sequence.output_ids(),
-                  .eos_ids = generation.eos_ids},
+                  .eos_ids = generation.eos_ids,
+                  .constraint = constraint},
                  logits);
-  QUIRE_ASSIGN(const TokenId token,
-               quire::sample(params,
-                             {.seed = generation.seed,
-                              .sample = static_cast<std::uint32_t>(sequence.sample_index),
-                              .position = static_cast<std::uint64_t>(sequence.num_output_tokens())},
-                             logits));
+  const Result<TokenId> chosen =
+      quire::sample(params,
+                    {.seed = generation.seed,
+                     .sample = static_cast<std::uint32_t>(sequence.sample_index),
+                     .position = static_cast<std::uint64_t>(sequence.num_output_tokens())},
+                    logits);
+  if (!chosen) return sample->matcher ? explain(chosen.error(), logits) : chosen.error();
+  const TokenId token = *chosen;
   if (params.logprobs) {
     sample->output.logprobs.push_back(compute_logprobs(raw_logits, token, *params.logprobs));
   }
   append_token(sample, token);
+  if (sample->matcher) static_cast<void>(sample->matcher->push(token));  // false: an end
   sample->output.finish_reason = reason_to_finish(sample, token);
   return ok_status();
 }

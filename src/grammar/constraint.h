@@ -51,8 +51,11 @@ Result<Program> compile_output(const StructuredOutput& output, const Limits& lim
 // an automaton belong to one thread.
 class Matcher {
  public:
-  // The automaton runs the constraint's program, and is shared by all its matchers.
-  Matcher(std::shared_ptr<const Constraint> constraint, std::shared_ptr<Automaton> automaton);
+  // The automaton runs the constraint's program, and is shared by all its matchers. `leading`: the
+  // first token begins a text, and loses its leading space with some vocabularies.
+  Matcher(std::shared_ptr<const Constraint> constraint,
+          std::shared_ptr<Automaton> automaton,
+          bool leading);
 
   // A bit a token that may come next, without the ends of a text. A view until the next call. Fails
   // with kInvalidArgument when the constraint is too ambiguous here.
@@ -70,6 +73,7 @@ class Matcher {
   std::shared_ptr<const Constraint> constraint_;
   std::shared_ptr<Automaton> automaton_;
   std::vector<TokenId> tokens_;  // so far, for when the automaton forgets its states
+  bool leading_;
   StateId state_;
   std::uint64_t generation_;
 };

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "llm/constraint_compiler.h"
 #include "llm/package_parts.h"
 #include "quire/prompt_encoder.h"
 
@@ -13,6 +14,7 @@ struct PromptEncoder::Parts {
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatFormat> chat_format;
   std::vector<TokenId> text_prefix;  // before plain texts, where the tokenizer itself adds nothing
+  ConstraintCompiler constraints;    // may be used by many threads
 };
 
 }  // namespace quire

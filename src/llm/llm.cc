@@ -199,6 +199,10 @@ Result<std::uint64_t> Llm::submit(GenerateRequest request) {
 
 Result<std::uint64_t> Llm::submit(GenerateRequest request, std::vector<TokenId> prompt_ids) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
+    if (!request.constraint) {
+      QUIRE_ASSIGN(request.constraint, impl_->encoder.compile(request.params));
+    }
+    request.params.structured_output = {};  // it is read
     const bool continues_text =
         request.continue_final_message || std::holds_alternative<std::string>(request.prompt);
     return impl_->engine.submit({.prompt_ids = std::move(prompt_ids),
@@ -206,7 +210,8 @@ Result<std::uint64_t> Llm::submit(GenerateRequest request, std::vector<TokenId> 
                                  .priority = request.priority,
                                  .cache_salt = std::move(request.cache_salt),
                                  .timeout_ms = request.timeout_ms,
-                                 .continues_text = continues_text});
+                                 .continues_text = continues_text,
+                                 .constraint = std::move(request.constraint)});
   });
 }
 

@@ -52,7 +52,7 @@ json answer(const json& line, const std::shared_ptr<const Vocabulary>& vocabular
     out["accepted"] = accepted;
     return out;
   }
-  quire::grammar::Matcher matcher(*constraint, automaton);
+  quire::grammar::Matcher matcher(*constraint, automaton, false);
   for (const json& id : line["prefix"]) {
     if (!matcher.push(id.get<int>())) return {{"error", "the prefix does not fit"}};
   }
