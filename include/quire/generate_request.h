@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "quire/types.h"
 
 namespace quire {
+
+class Constraint;
 
 // What to continue: plain text, a conversation (rendered with the package's chat template), or ids.
 using Prompt = std::variant<std::string, std::vector<ChatMessage>, std::vector<TokenId>>;
@@ -35,6 +38,9 @@ struct GenerateRequest {
   bool add_generation_prompt = true;
   bool continue_final_message = false;
   ToolChoice tool_choice = {};
+  // What PromptEncoder::compile() made of params.structured_output, on a thread that may take its
+  // time. Null: made when the request is submitted.
+  std::shared_ptr<const Constraint> constraint = {};
   double timeout_ms = 0;  // from submission to its end, past which it fails; 0: none
 };
 

@@ -6,6 +6,7 @@
 #include "quire/chat.h"
 #include "quire/generate_request.h"
 #include "quire/result.h"
+#include "quire/sampling_params.h"
 #include "quire/tokenizer.h"
 
 namespace quire {
@@ -25,6 +26,11 @@ class PromptEncoder {
 
   // The prompt of messages as the package's template writes it; fails as encode() does.
   Result<std::vector<TextSpan>> render(const GenerateRequest& request) const;
+
+  // The constraint that params.structured_output asks for, null for none; one that was asked for
+  // lately is not made again. Fails with kInvalidArgument: a schema, pattern or grammar that is not
+  // understood, would not be enforced, or is over the limits.
+  Result<std::shared_ptr<const Constraint>> compile(const SamplingParams& params) const;
 
   bool has_chat_template() const;
   // What the template does with tools.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -57,12 +58,10 @@ Engine::~Engine() = default;
 
 ReasoningBudget Engine::thoughts_of(const Request& request) const {
   // Markers beyond the logits cannot be written.
-  if (!reasoning_ || !request.params.max_reasoning_tokens ||
-      reasoning_->close_id >= model().vocab_size) {
-    return {};
-  }
+  if (!reasoning_ || reasoning_->close_id >= model().vocab_size) return {};
   const bool inside = ends_in_reasoning(*reasoning_, *parts_.tokenizer, request.prompt_ids);
-  return {*reasoning_, inside, *request.params.max_reasoning_tokens};
+  constexpr int kAny = std::numeric_limits<int>::max();
+  return {*reasoning_, inside, request.params.max_reasoning_tokens.value_or(kAny)};
 }
 
 Status Engine::check(const Request& request) const {
@@ -121,6 +120,7 @@ Result<RequestId> Engine::add(Request request) {
   if (request.timeout_ms > 0) {
     deadlines_.emplace(generation->arrived_ms + request.timeout_ms, generation->id);
   }
+  if (request.constraint) generation->automaton = automata_.find_or_make(request.constraint);
   generation->request = std::move(request);
   generation->samples.reserve(static_cast<std::size_t>(generation->request.params.n));
   generation->output.outputs.reserve(generation->samples.capacity());

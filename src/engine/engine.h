@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/block_manager.h"
+#include "engine/automaton_cache.h"
 #include "engine/generation.h"
 #include "engine/request.h"
 #include "engine/tool_loop.h"
@@ -95,6 +96,7 @@ class Engine {
   std::optional<ReasoningMarkers> reasoning_;  // of a model that thinks
   BlockManager block_manager_;
   Scheduler scheduler_;
+  AutomatonCache automata_;
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;

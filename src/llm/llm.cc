@@ -198,12 +198,17 @@ Result<std::uint64_t> Llm::submit(GenerateRequest request) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
     QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request));
     keep_tool_markers(impl_->encoder, &request);
+    QUIRE_TRY(constrain_call(impl_->encoder, &request));
     return submit(std::move(request), std::move(ids));
   });
 }
 
 Result<std::uint64_t> Llm::submit(GenerateRequest request, std::vector<TokenId> prompt_ids) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
+    if (!request.constraint) {
+      QUIRE_ASSIGN(request.constraint, impl_->encoder.compile(request.params));
+    }
+    request.params.structured_output = {};  // it is read
     const bool continues_text = request.continue_final_message || request.tool_choice.required ||
                                 std::holds_alternative<std::string>(request.prompt);
     return impl_->engine.submit({.prompt_ids = std::move(prompt_ids),
@@ -211,7 +216,8 @@ Result<std::uint64_t> Llm::submit(GenerateRequest request, std::vector<TokenId> 
                                  .priority = request.priority,
                                  .cache_salt = std::move(request.cache_salt),
                                  .timeout_ms = request.timeout_ms,
-                                 .continues_text = continues_text});
+                                 .continues_text = continues_text,
+                                 .constraint = std::move(request.constraint)});
   });
 }
 

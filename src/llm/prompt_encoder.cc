@@ -189,6 +189,15 @@ Result<std::vector<TokenId>> encode_with(const PromptEncoder::Parts& parts,
 
 PromptEncoder::PromptEncoder(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
 
+Result<std::shared_ptr<const Constraint>> PromptEncoder::compile(
+    const SamplingParams& params) const {
+  const StructuredOutput& output = params.structured_output;
+  if (output.empty()) return std::shared_ptr<const Constraint>();
+  auto constraint = parts_->constraints.compile(output, parts_->tokenizer.get());
+  if (constraint || output.field.empty()) return constraint;
+  return constraint.error().with_context(output.field);
+}
+
 bool PromptEncoder::has_chat_template() const { return parts_->chat_format.has_value(); }
 
 const ToolSupport& PromptEncoder::tool_support() const { return parts_->tool_support; }

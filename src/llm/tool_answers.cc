@@ -6,6 +6,7 @@
 
 #include "reasoning/reasoning.h"
 #include "tool_calls/call_parser.h"
+#include "tool_calls/constraint.h"
 
 namespace quire {
 namespace {
@@ -34,6 +35,22 @@ void keep_tool_markers(const PromptEncoder& encoder, GenerateRequest* request) {
     const auto id = tokenizer->id_of(text);
     if (id && tokenizer->is_special(*id)) request->params.skip_special_tokens = false;
   }
+}
+
+Status constrain_call(const PromptEncoder& encoder, GenerateRequest* request) {
+  if (!request->tool_choice.required) return ok_status();
+  if (!request->params.structured_output.empty()) {
+    return invalid_argument(
+        "tool_choice forces a call, which cannot follow a format as well; leave one of them out");
+  }
+  const Tokenizer* const tokenizer = encoder.tokenizer();
+  QUIRE_ASSIGN(const auto functions, tool_calls::FunctionList::parse(request->tools_json));
+  if (tokenizer == nullptr) return ok_status();
+  request->params.structured_output = tool_calls::call_constraint(
+      format_of(encoder, *request), functions, request->tool_choice, [&](std::string_view text) {
+        return tokenizer->id_of(text);
+      });
+  return ok_status();
 }
 
 void read_tool_calls(const PromptEncoder& encoder,

@@ -47,6 +47,8 @@ class ReasoningBudget {
   std::optional<TokenId> forced() const {
     return inside_ && num_left_ <= 0 ? close_id_ : std::nullopt;
   }
+  // Whether the next token belongs to thoughts.
+  bool is_inside() const { return inside_; }
   void push(TokenId token);
 
  private:
