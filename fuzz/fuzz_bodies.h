@@ -40,6 +40,10 @@ void prompt_json(std::string_view input);
 // answer that is JSON.
 void api_request(std::string_view input);
 
+// Any bytes as an answer in the format that the first of them names: the same calls and content
+// wherever it is cut, calls that anybody may run, and all else as it was.
+void tool_calls(std::string_view input);
+
 // Any bytes as a configuration file: refused in one line, or names with values.
 void config_file(std::string_view input);
 

@@ -36,6 +36,13 @@ struct ChatRenderOptions {
   std::optional<std::int64_t> now_seconds;  // since 1970, for strftime_now; the clock's otherwise
 };
 
+// What a chat template does with tools.
+struct ToolSupport {
+  std::string format = {};      // of a model's calls, as in docs/tools.md; empty: not known
+  bool in_template = false;     // whether the template tells the model of a request's tools
+  bool text_arguments = false;  // whether it wants the arguments of calls as text, not as objects
+};
+
 // A chat template of the kind published with models: a subset of Jinja that runs under limits, with
 // the settings of the Hugging Face library. Text knows where it comes from: only what is written in
 // the template itself and the two tokens of the options is trusted, so nobody can spell a control

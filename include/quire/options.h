@@ -29,6 +29,9 @@ struct EngineOptions {
   // auto | none | calculator | arithmetic: what answers the model's tool calls (docs/guide.md);
   // auto: what the package says
   std::string tools = "auto";
+  // auto, or the name of a format of tool calls (docs/tools.md); auto: what the chat template
+  // writes
+  std::string tool_format = "auto";
   std::uint64_t seed = 0;  // for requests without a seed; 0: from the system
 };
 

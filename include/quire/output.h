@@ -39,6 +39,12 @@ struct OutputPart {
   std::string text = {};
 };
 
+// A call of one of the request's tools.
+struct ToolCall {
+  std::string name = {};
+  std::string arguments = {};  // JSON, an object
+};
+
 // Log-probability of a token under the model's raw logits (before penalties and temperature), and
 // of the best tokens at that place, best first.
 // NaN for a token of a tool's result, which the model did not choose.
@@ -56,6 +62,8 @@ struct CompletionOutput {
   FinishReason finish_reason = FinishReason::kNone;
   std::vector<TokenLogprobs> logprobs;  // one an entry of token_ids when asked for
   std::vector<OutputPart> parts;        // all of the answer in order; empty when no tool was called
+  // Of the request's tools, from Llm::generate(); the text is without them then.
+  std::vector<ToolCall> tool_calls = {};
 };
 
 // Wall-clock marks of a request in milliseconds since it was submitted.

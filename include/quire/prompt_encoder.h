@@ -3,8 +3,10 @@
 #include <memory>
 #include <vector>
 
+#include "quire/chat.h"
 #include "quire/generate_request.h"
 #include "quire/result.h"
+#include "quire/sampling_params.h"
 #include "quire/tokenizer.h"
 
 namespace quire {
@@ -25,7 +27,17 @@ class PromptEncoder {
   // The prompt of messages as the package's template writes it; fails as encode() does.
   Result<std::vector<TextSpan>> render(const GenerateRequest& request) const;
 
+  // The constraint that params.structured_output asks for, null for none; one that was asked for
+  // lately is not made again. Fails with kInvalidArgument: a schema, pattern or grammar that is not
+  // understood, would not be enforced, or is over the limits.
+  Result<std::shared_ptr<const Constraint>> compile(const SamplingParams& params) const;
+
   bool has_chat_template() const;
+  // What the template does with tools.
+  const ToolSupport& tool_support() const;
+  // The beginning of a call that stands at the end of a prompt where the choice of tools requires
+  // one: the model goes on from it. Empty for any other request.
+  std::string answer_start(const GenerateRequest& request) const;
   const Tokenizer* tokenizer() const;  // null without one; lives as long as this or a copy
 
  private:

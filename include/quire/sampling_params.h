@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quire/status.h"
+#include "quire/structured_output.h"
 #include "quire/types.h"
 
 namespace quire {
@@ -40,6 +41,11 @@ struct SamplingParams {
   std::optional<int> logprobs = {};  // log-probabilities of that many best tokens at each step
   std::optional<int> prompt_logprobs = {};  // the same for the prompt
   bool skip_special_tokens = true;          // leave special tokens out of the text
+  // Tokens of thoughts at most, for a model that has markers for them; after so many the end of its
+  // thoughts is written for it, and it goes on with the answer. Unset: any number.
+  std::optional<int> max_reasoning_tokens = {};
+
+  StructuredOutput structured_output = {};  // what the text must follow
 };
 
 // The bounds that validate() holds parameters to: one table for every way in.

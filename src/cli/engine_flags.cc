@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/output.h"
 #include "quire/printable.h"
+#include "tool_calls/format.h"
 
 namespace quire::cli {
 namespace {
@@ -149,6 +150,15 @@ void add_tools_flag(CLI::App* command, ModelFlags* flags) {
                    "What answers the model's tool calls: auto (as the package says), none, "
                    "calculator, arithmetic")
       ->envname("QUIRE_TOOLS")
+      ->group(kGroup)
+      ->capture_default_str();
+  command
+      ->add_option("--tool-format",
+                   flags->engine.tool_format,
+                   "How the model writes calls of a request's tools: auto (as the chat template "
+                   "does), or " +
+                       tool_calls::format_names())
+      ->envname("QUIRE_TOOL_FORMAT")
       ->group(kGroup)
       ->capture_default_str();
 }

@@ -35,7 +35,7 @@ void add_models_flags(CLI::App* command,
                       std::vector<std::filesystem::path>* packages,
                       ModelFlags* flags);
 
-// Adds --tools, for commands that answer prompts.
+// Adds --tools and --tool-format, for commands that answer prompts.
 void add_tools_flag(CLI::App* command, ModelFlags* flags);
 
 // Prints the engine options in force, in the form of a configuration file, each with where it comes

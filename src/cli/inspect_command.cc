@@ -66,6 +66,14 @@ Status print_ends(const ModelPackage& package, const Tokenizer* tokenizer, const
   return ok_status();
 }
 
+// What a request's tools come to with this package.
+void print_tools(const ChatFormat& chat) {
+  const auto support = find_tool_support(&chat, "auto");
+  if (!support) return;
+  const std::string format = support->format.empty() ? "calls not known" : support->format;
+  print_row("tools", support->in_template ? format : "none in the chat template");
+}
+
 int run_inspect(const std::filesystem::path& path) {
   const auto package = open_package(path);
   if (!package) return report(package.error());
@@ -86,6 +94,7 @@ int run_inspect(const std::filesystem::path& path) {
   }
   print_row("tokenizer", *tokenizer ? std::to_string((*tokenizer)->vocab_size()) + " ids" : "none");
   print_row("chat template", *chat_format ? "yes" : "none");
+  if (*chat_format) print_tools(**chat_format);
   print_out("%s\n",
             package->files.empty()
                 ? "not written by quire-export: nothing tells whether it is intact"

@@ -123,6 +123,14 @@ int run_serve(const ServeFlags& flags) {
   options.max_num_seqs = flags.model.engine.max_num_seqs;
   options.shutdown_timeout = milliseconds(flags.shutdown_timeout_s);
   options.service.request_timeout = milliseconds(flags.request_timeout_s);
+  const auto print_tools = [](const std::string& model, const ToolSupport& tools) {
+    const std::string format = tools.format.empty() ? "no known format of calls" : tools.format;
+    std::fprintf(stderr,
+                 "%s: tools %s\n",
+                 printable(model).c_str(),
+                 tools.in_template ? printable(format).c_str() : "none in the chat template");
+  };
+  if (flags.log_format == "text") options.on_model = print_tools;
   options.on_ready = [&](const std::string& url) {
     print_banner(url, options.models.front().name);
   };

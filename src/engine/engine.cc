@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -43,6 +44,7 @@ int num_logits(const StepPlan& plan) {
 Engine::Engine(EngineParts parts, const EngineOptions& options)
     : parts_(with_clock(std::move(parts))),
       options_(options),
+      reasoning_(find_reasoning_markers(parts_.tokenizer)),
       block_manager_({.num_blocks = model().num_kv_blocks,
                       .block_size = model().block_size,
                       .prefix_cache = options.prefix_cache,
@@ -53,6 +55,14 @@ Engine::Engine(EngineParts parts, const EngineOptions& options)
       next_seed_(options.seed != 0 ? options.seed : random_seed()) {}
 
 Engine::~Engine() = default;
+
+ReasoningBudget Engine::thoughts_of(const Request& request) const {
+  // Markers beyond the logits cannot be written.
+  if (!reasoning_ || reasoning_->close_id >= model().vocab_size) return {};
+  const bool inside = ends_in_reasoning(*reasoning_, *parts_.tokenizer, request.prompt_ids);
+  constexpr int kAny = std::numeric_limits<int>::max();
+  return {*reasoning_, inside, request.params.max_reasoning_tokens.value_or(kAny)};
+}
 
 Status Engine::check(const Request& request) const {
   QUIRE_TRY(validate(request.params, model().vocab_size));
@@ -102,6 +112,7 @@ Result<RequestId> Engine::add(Request request) {
   generation->max_tokens = max_tokens;
   generation->seed = request.params.seed.value_or(next_seed_++);
   if (!request.params.ignore_eos) generation->eos_ids = parts_.eos_ids;
+  generation->thoughts = thoughts_of(request);
   generation->arrived_ms = parts_.clock_ms();
   generation->output.request_id = generation->id;
   generation->output.num_prompt_tokens = num_prompt;
@@ -109,6 +120,7 @@ Result<RequestId> Engine::add(Request request) {
   if (request.timeout_ms > 0) {
     deadlines_.emplace(generation->arrived_ms + request.timeout_ms, generation->id);
   }
+  if (request.constraint) generation->automaton = automata_.find_or_make(request.constraint);
   generation->request = std::move(request);
   generation->samples.reserve(static_cast<std::size_t>(generation->request.params.n));
   generation->output.outputs.reserve(generation->samples.capacity());

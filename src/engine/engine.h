@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/block_manager.h"
+#include "engine/automaton_cache.h"
 #include "engine/generation.h"
 #include "engine/request.h"
 #include "engine/tool_loop.h"
@@ -19,6 +20,7 @@
 #include "quire/output.h"
 #include "quire/step_batch.h"
 #include "quire/tokenizer.h"
+#include "reasoning/reasoning.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sequence.h"
 
@@ -87,10 +89,14 @@ class Engine {
   void end_failed();
   void expire();
 
+  ReasoningBudget thoughts_of(const Request& request) const;
+
   EngineParts parts_;
   EngineOptions options_;
+  std::optional<ReasoningMarkers> reasoning_;  // of a model that thinks
   BlockManager block_manager_;
   Scheduler scheduler_;
+  AutomatonCache automata_;
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;

@@ -53,6 +53,10 @@ void append_result(Sample* sample) {
   }
 }
 
+// Whether the next token has to follow the constraint. Thoughts, which come before the answer, are
+// free.
+bool is_held(const Sample& sample) { return sample.matcher && !sample.thoughts.is_inside(); }
+
 // Adds the token that was just appended to the parts, and what a tool has to say to it.
 FinishReason reason_to_finish(Sample* sample, TokenId token) {
   const Generation& generation = *sample->generation;
@@ -66,9 +70,28 @@ FinishReason reason_to_finish(Sample* sample, TokenId token) {
   if (sample->tool != nullptr) event = sample->calls.push(sample->tool->markers(), token);
   const bool may_stop = sample->sequence.num_output_tokens() > params.min_tokens;
   if (sample->parts.append(token, place_of(event), may_stop)) return FinishReason::kStop;
+  if (is_held(*sample) && sample->matcher->must_end()) return FinishReason::kStop;
   if (event == ToolCallTracker::Event::kEnd) append_result(sample);
   const bool is_full = sample->sequence.num_output_tokens() >= generation.max_tokens;
   return is_full ? FinishReason::kLength : FinishReason::kNone;
+}
+
+// What the constraint lets through: of the mask, a view, and of the ends.
+Result<LogitsConstraint> constraint_of(Sample* sample) {
+  LogitsConstraint constraint{.active = true};
+  QUIRE_ASSIGN(constraint.mask, sample->matcher->mask());
+  constraint.may_end = sample->matcher->may_end();
+  return constraint;
+}
+
+// Why no token could be chosen, where it was the request that forbade them all.
+Status explain(Status status, std::span<const float> logits) {
+  constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+  const auto forbidden = [](float logit) { return logit == kForbidden; };
+  if (!std::ranges::all_of(logits, forbidden)) return status;
+  return invalid_argument(
+      "the constraint leaves no token that may come next; allow more in allowed_token_ids, "
+      "bad_words or logit_bias, or in the constraint itself");
 }
 
 }  // namespace
@@ -82,7 +105,12 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   auto sample =
       std::make_unique<Sample>(Sample{.generation = generation,
                                       .parts = {tokenizer, request.params, request.continues_text},
-                                      .tool = tool});
+                                      .tool = tool,
+                                      .thoughts = generation->thoughts});
+  if (generation->automaton) {
+    const bool leading = !request.continues_text && !sample->thoughts.is_inside();
+    sample->matcher.emplace(request.constraint, generation->automaton, leading);
+  }
   sample->output.index = sample_index;
   Sequence& sequence = sample->sequence;
   sequence.id = sequence_id;
@@ -98,27 +126,48 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
   return sample;
 }
 
-Status advance(Sample* sample, std::span<float> logits) {
+namespace {
+
+// The next token as the parameters ask; the end of thoughts where they have used up their tokens.
+Result<TokenId> choose(Sample* sample, std::span<float> logits) {
   const Generation& generation = *sample->generation;
   const SamplingParams& params = generation.request.params;
-  Sequence& sequence = sample->sequence;
-  std::vector<float> raw_logits;
-  if (params.logprobs) raw_logits.assign(logits.begin(), logits.end());
+  if (const auto forced = sample->thoughts.forced()) return *forced;
+  LogitsConstraint constraint;
+  if (is_held(*sample)) {
+    QUIRE_ASSIGN(constraint, constraint_of(sample));
+  }
   process_logits(params,
                  {.counts = &sample->counts,
-                  .output_ids = sequence.output_ids(),
-                  .eos_ids = generation.eos_ids},
+                  .output_ids = sample->sequence.output_ids(),
+                  .eos_ids = generation.eos_ids,
+                  .constraint = constraint},
                  logits);
-  QUIRE_ASSIGN(const TokenId token,
-               quire::sample(params,
-                             {.seed = generation.seed,
-                              .sample = static_cast<std::uint32_t>(sequence.sample_index),
-                              .position = static_cast<std::uint64_t>(sequence.num_output_tokens())},
-                             logits));
+  const auto position = static_cast<std::uint64_t>(sample->sequence.num_output_tokens());
+  Result<TokenId> chosen =
+      quire::sample(params,
+                    {.seed = generation.seed,
+                     .sample = static_cast<std::uint32_t>(sample->sequence.sample_index),
+                     .position = position},
+                    logits);
+  if (!chosen && sample->matcher) return explain(chosen.error(), logits);
+  return chosen;
+}
+
+}  // namespace
+
+Status advance(Sample* sample, std::span<float> logits) {
+  const SamplingParams& params = sample->generation->request.params;
+  std::vector<float> raw_logits;
+  if (params.logprobs) raw_logits.assign(logits.begin(), logits.end());
+  QUIRE_ASSIGN(const TokenId token, choose(sample, logits));
+  const bool held = is_held(*sample);
+  sample->thoughts.push(token);
   if (params.logprobs) {
     sample->output.logprobs.push_back(compute_logprobs(raw_logits, token, *params.logprobs));
   }
   append_token(sample, token);
+  if (held) static_cast<void>(sample->matcher->push(token));  // false: an end
   sample->output.finish_reason = reason_to_finish(sample, token);
   return ok_status();
 }

@@ -10,8 +10,10 @@
 #include "engine/output_parts.h"
 #include "engine/request.h"
 #include "engine/tool_loop.h"
+#include "grammar/constraint.h"
 #include "quire/output.h"
 #include "quire/tokenizer.h"
+#include "reasoning/reasoning.h"
 #include "sampling/logits_processor.h"
 #include "scheduler/sequence.h"
 
@@ -28,6 +30,8 @@ struct Sample {
   OutputParts parts;
   const ToolLoop* tool = nullptr;  // null: no tool
   ToolCallTracker calls;
+  ReasoningBudget thoughts;
+  std::optional<grammar::Matcher> matcher;  // where it is in its constraint; none: free
   CompletionOutput output;
 };
 
@@ -37,6 +41,8 @@ struct Generation {
   std::uint64_t seed = 0;
   int max_tokens = 0;  // of the parameters, clamped to the context
   std::vector<TokenId> eos_ids;
+  ReasoningBudget thoughts;                       // as it is before the first token of a sample
+  std::shared_ptr<grammar::Automaton> automaton;  // of the request's constraint, if there is one
   std::vector<std::unique_ptr<Sample>> samples;
   int num_unfinished = 0;
   RequestOutput output;
@@ -56,8 +62,8 @@ std::unique_ptr<Sample> make_sample(Generation* generation,
 // Chooses the next token of a sample from its logits [vocab], which it may change, and adds it to
 // ids, counts and parts. Where the token closes a call that has a result, the result follows it at
 // once, to be computed with the next step. Sets the output's finish_reason when the sample ends:
-// the tokens of a result count as the model's own. Fails without
-// changing the sample when the logits are unusable.
+// the tokens of a result count as the model's own. A constraint that leaves nothing to add ends it.
+// Fails without changing the sample when the logits are unusable or no token may come next.
 Status advance(Sample* sample, std::span<float> logits);
 
 // Adds log-probabilities of prompt tokens from the logits of `num_rows` positions that end before

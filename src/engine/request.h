@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "grammar/constraint.h"
 #include "quire/sampling_params.h"
 #include "quire/types.h"
 
@@ -19,6 +21,8 @@ struct Request {
   std::string cache_salt;       // prompts share cached blocks only under the same salt
   double timeout_ms = 0;        // 0: none
   bool continues_text = false;  // the answer goes on where the prompt's text ends
+  // That each sample's text must follow; null: none. params.structured_output is not looked at.
+  std::shared_ptr<const Constraint> constraint;
 };
 
 }  // namespace quire

@@ -23,6 +23,7 @@
 #include "llm/encoder_parts.h"
 #include "llm/end_ids.h"
 #include "llm/package_parts.h"
+#include "llm/tool_answers.h"
 #include "package/model_package.h"
 
 namespace quire {
@@ -102,13 +103,15 @@ struct TextParts {
   std::shared_ptr<PromptEncoder::Parts> encoder;
 };
 
-Result<TextParts> load_text_parts(const ModelPackage& package) {
+Result<TextParts> load_text_parts(const ModelPackage& package, const EngineOptions& options) {
   TextParts parts;
   QUIRE_ASSIGN(parts.defaults, load_generation_defaults(package.folder));
   parts.encoder = std::make_shared<PromptEncoder::Parts>();
   QUIRE_ASSIGN(const nlohmann::json config, load_tokenizer_config(package.folder));
   QUIRE_ASSIGN(parts.encoder->chat_format, load_chat_format(package.folder, config));
   const auto& chat = parts.encoder->chat_format;
+  QUIRE_ASSIGN(parts.encoder->tool_support,
+               find_tool_support(chat ? &*chat : nullptr, options.tool_format));
   QUIRE_ASSIGN(
       parts.encoder->tokenizer,
       load_tokenizer_if_any(package.folder,
@@ -123,9 +126,10 @@ Result<TextParts> load_text_parts(const ModelPackage& package) {
 
 // A large tokenizer takes as long as the weights, so it is read while they are packed; afterwards
 // where no thread can be had.
-std::future<Result<TextParts>> begin_text_parts(const ModelPackage& package) {
-  const auto load = [&package] {
-    return fail_if_out_of_memory([&package] { return load_text_parts(package); });
+std::future<Result<TextParts>> begin_text_parts(const ModelPackage& package,
+                                                const EngineOptions& options) {
+  const auto load = [&package, &options] {
+    return fail_if_out_of_memory([&] { return load_text_parts(package, options); });
   };
   try {
     return std::async(std::launch::async, load);
@@ -146,7 +150,7 @@ Result<Llm> Llm::open(const std::filesystem::path& path, const EngineOptions& op
   QUIRE_TRY(validate(options));
   QUIRE_ASSIGN(const ModelPackage package, open_package(path));
   const std::filesystem::path& folder = package.folder;
-  std::future<Result<TextParts>> loading = begin_text_parts(package);
+  std::future<Result<TextParts>> loading = begin_text_parts(package, options);
   QUIRE_TRY(check_package_files(package));
   auto opened = open_runner(package, options);
   QUIRE_ASSIGN(TextParts parts, loading.get());
@@ -193,20 +197,27 @@ const PromptEncoder& Llm::encoder() const { return impl_->encoder; }
 Result<std::uint64_t> Llm::submit(GenerateRequest request) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
     QUIRE_ASSIGN(std::vector<TokenId> ids, tokenize(request));
+    keep_tool_markers(impl_->encoder, &request);
+    QUIRE_TRY(constrain_call(impl_->encoder, &request));
     return submit(std::move(request), std::move(ids));
   });
 }
 
 Result<std::uint64_t> Llm::submit(GenerateRequest request, std::vector<TokenId> prompt_ids) {
   return fail_if_out_of_memory([&]() -> Result<std::uint64_t> {
-    const bool continues_text =
-        request.continue_final_message || std::holds_alternative<std::string>(request.prompt);
+    if (!request.constraint) {
+      QUIRE_ASSIGN(request.constraint, impl_->encoder.compile(request.params));
+    }
+    request.params.structured_output = {};  // it is read
+    const bool continues_text = request.continue_final_message || request.tool_choice.required ||
+                                std::holds_alternative<std::string>(request.prompt);
     return impl_->engine.submit({.prompt_ids = std::move(prompt_ids),
                                  .params = std::move(request.params),
                                  .priority = request.priority,
                                  .cache_salt = std::move(request.cache_salt),
                                  .timeout_ms = request.timeout_ms,
-                                 .continues_text = continues_text});
+                                 .continues_text = continues_text,
+                                 .constraint = std::move(request.constraint)});
   });
 }
 
@@ -243,6 +254,7 @@ std::vector<RequestOutput> Llm::generate(std::span<const GenerateRequest> reques
       for (const CompletionOutput& sample : finished.outputs) {
         progress.num_expected_tokens += static_cast<std::int64_t>(sample.token_ids.size());
       }
+      read_tool_calls(impl_->encoder, requests[found->second], &finished);
       outputs[found->second] = std::move(finished);
       index_of.erase(found);
       ++progress.num_finished;

@@ -15,6 +15,8 @@
 #include "base/json.h"
 #include "calculator/calculator.h"
 #include "tokenizer/tokenizer_json.h"
+#include "tool_calls/detect.h"
+#include "tool_calls/format.h"
 
 namespace quire {
 namespace {
@@ -131,6 +133,29 @@ Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& 
   options.eos_token = token_text(config, "eos_token");
   options.join_text_parts = true;
   return std::optional<ChatFormat>(ChatFormat{*std::move(parsed), std::move(options)});
+}
+
+Result<ToolSupport> find_tool_support(const ChatFormat* chat_format,
+                                      const std::string& tool_format) {
+  const bool is_auto = tool_format == "auto";
+  if (!is_auto && !tool_calls::format_of_name(tool_format)) {
+    return invalid_argument("option tool_format is \"" + tool_format.substr(0, 32) +
+                            "\", but must be auto or one of " + tool_calls::format_names());
+  }
+  if (chat_format == nullptr) return ToolSupport();
+  ToolSupport support =
+      tool_calls::detect_tool_support([&](const std::vector<ChatMessage>& messages,
+                                          const std::string& tools) -> Result<std::string> {
+        ChatRenderOptions options = chat_format->options;
+        options.tools_json = tools;
+        options.add_generation_prompt = false;
+        QUIRE_ASSIGN(const auto spans, chat_format->chat_template.render(messages, options));
+        std::string text;
+        for (const TextSpan& span : spans) text += span.text;
+        return text;
+      });
+  if (!is_auto) support.format = tool_format == "none" ? "" : tool_format;
+  return support;
 }
 
 Result<std::optional<ToolLoop>> make_tool_loop(const ModelPackage& package,

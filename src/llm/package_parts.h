@@ -36,6 +36,11 @@ Result<nlohmann::json> load_tokenizer_config(const std::filesystem::path& folder
 Result<std::optional<ChatFormat>> load_chat_format(const std::filesystem::path& folder,
                                                    const nlohmann::json& tokenizer_config);
 
+// What a template does with tools; with the format of the option `tool_format` unless it is auto.
+// kInvalidArgument: an option that names no format.
+Result<ToolSupport> find_tool_support(const ChatFormat* chat_format,
+                                      const std::string& tool_format);
+
 // The beginning-of-sequence id that belongs before every plain text where tokenizer_config.json of
 // a package says add_bos_token; else empty.
 Result<std::vector<TokenId>> find_text_prefix(const nlohmann::json& tokenizer_config,

@@ -62,8 +62,7 @@ class CompletionAnswer : public Answer {
         prompt_only_(request.prompt_only),
         prompt_texts_(std::move(prompt_texts)),
         first_ids_(std::move(context.first_ids)),
-        reasoning_(std::move(context.reasoning)),
-        in_reasoning_(context.in_reasoning),
+        reading_(std::move(context.reading)),
         id_((is_chat() ? "chatcmpl-" : "cmpl-") + context.id),
         wire_{.model = std::move(context.model),
               .created = context.created,
@@ -99,7 +98,7 @@ class CompletionAnswer : public Answer {
     ordered_json choice = {{"index", place(prompt, delta.index)}};
     const std::string text = says ? delta.text : std::string();
     if (is_chat()) {
-      choice["delta"] = chat_delta(prompt, delta.index, text, ends);
+      choice["delta"] = chat_delta(place(prompt, delta.index), text, ends);
       if (choice["delta"].empty() && !ends && delta.logprobs.empty()) return {};
     } else {
       choice["text"] = text;
@@ -111,7 +110,10 @@ class CompletionAnswer : public Answer {
       choice["logprobs"] = wire::openai_logprobs(form_, delta.logprobs, wire_, offset);
     }
     choice["finish_reason"] = nullptr;
-    if (ends) choice["finish_reason"] = reason(delta.finish_reason);
+    if (ends) {
+      const bool called = is_chat() && reader(place(prompt, delta.index)).has_call();
+      choice["finish_reason"] = reason(delta.finish_reason, called);
+    }
     return chunk(std::move(choice));
   }
 
@@ -147,38 +149,60 @@ class CompletionAnswer : public Answer {
   std::size_t place(std::size_t prompt, int index) const {
     return prompt * static_cast<std::size_t>(num_samples_) + static_cast<std::size_t>(index);
   }
-  std::string_view reason(FinishReason reason) const {
-    return prompt_only_ ? "length" : wire::openai_finish_reason(reason);
+  std::string_view reason(FinishReason reason, bool called = false) const {
+    if (prompt_only_) return "length";
+    return called && reason == FinishReason::kStop ? "tool_calls"
+                                                   : wire::openai_finish_reason(reason);
   }
 
-  const ReasoningMarkers* markers() const { return reasoning_ ? &*reasoning_ : nullptr; }
+  AnswerReader& reader(std::size_t place) {
+    return readers_.try_emplace(place, &reading_, place).first->second;
+  }
 
   ordered_json usage(const std::vector<RequestOutput>& outputs) const {
     ordered_json json = usage_json(outputs, prompt_only_);
-    if (!reasoning_) return json;
+    if (!reading_.reasoning) return json;
     std::int64_t thoughts = 0;
     for (const RequestOutput& output : outputs) {
       for (const CompletionOutput& sample : output.outputs) {
-        thoughts += count_reasoning_tokens(*reasoning_, in_reasoning_, sample.token_ids);
+        thoughts +=
+            count_reasoning_tokens(*reading_.reasoning, reading_.in_reasoning, sample.token_ids);
       }
     }
     json["completion_tokens_details"] = {{"reasoning_tokens", thoughts}};
     return json;
   }
 
-  // What a piece adds to a chat's message, its thoughts apart.
-  ordered_json chat_delta(std::size_t prompt, int index, const std::string& text, bool ends) {
-    auto [splitter, unused] =
-        splitters_.try_emplace({prompt, index}, ReasoningSplitter(markers(), in_reasoning_));
-    SplitText split = splitter->second.feed(text);
+  // What a piece adds to a chat's message, its thoughts and calls apart.
+  ordered_json chat_delta(std::size_t place, const std::string& text, bool ends) {
+    std::vector<AnswerPiece> pieces = reader(place).feed(text);
     if (ends) {
-      const SplitText rest = splitter->second.finish();
-      split.reasoning += rest.reasoning;
-      split.content += rest.content;
+      for (AnswerPiece& piece : reader(place).finish()) pieces.push_back(std::move(piece));
+    }
+    std::string reasoning;
+    std::string content;
+    ordered_json calls = ordered_json::array();
+    for (const AnswerPiece& piece : pieces) {
+      if (piece.kind == AnswerPiece::Kind::kReasoning) reasoning += piece.text;
+      if (piece.kind == AnswerPiece::Kind::kContent) content += piece.text;
+      if (piece.kind == AnswerPiece::Kind::kCallBegin) {
+        calls.push_back({{"index", piece.index},
+                         {"id", piece.call_id},
+                         {"type", "function"},
+                         {"function", {{"name", piece.text}, {"arguments", ""}}}});
+      }
+      if (piece.kind == AnswerPiece::Kind::kCallArguments) {
+        if (calls.empty() || calls.back()["index"] != piece.index) {
+          calls.push_back({{"index", piece.index}, {"function", {{"arguments", ""}}}});
+        }
+        ordered_json& arguments = calls.back()["function"]["arguments"];
+        arguments = arguments.get<std::string>() + piece.text;
+      }
     }
     ordered_json json = ordered_json::object();
-    if (!split.reasoning.empty()) json["reasoning_content"] = split.reasoning;
-    if (!split.content.empty()) json["content"] = split.content;
+    if (!reasoning.empty()) json["reasoning_content"] = reasoning;
+    if (!content.empty()) json["content"] = content;
+    if (!calls.empty()) json["tool_calls"] = std::move(calls);
     return json;
   }
 
@@ -197,18 +221,33 @@ class CompletionAnswer : public Answer {
     return event(dump(json));
   }
 
+  // The message of a choice as it is read: thoughts, text and calls.
+  void put_message(std::size_t place, const CompletionOutput& sample, ordered_json* choice) const {
+    const ReadAnswer answer = read_answer(reading_, place, sample.text);
+    ordered_json& message = (*choice)["message"];
+    const bool silent = answer.content.empty() && !answer.calls.empty();
+    message["content"] = silent ? ordered_json() : ordered_json(answer.content);
+    if (reading_.reasoning) {
+      message["reasoning_content"] =
+          answer.reasoning.empty() ? ordered_json() : ordered_json(answer.reasoning);
+    }
+    if (answer.calls.empty()) return;
+    for (const ReadCall& call : answer.calls) {
+      message["tool_calls"].push_back(
+          {{"id", call.id},
+           {"type", "function"},
+           {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+    }
+    (*choice)["finish_reason"] = reason(sample.finish_reason, /*called=*/true);
+  }
+
   ordered_json choice(std::size_t prompt,
                       const RequestOutput& output,
                       const CompletionOutput& sample) const {
     if (!echo_) {
       ordered_json plain = wire::openai_choice(form_, sample, wire_);
       plain["index"] = place(prompt, sample.index);
-      if (is_chat() && reasoning_) {
-        const SplitText split = split_reasoning(markers(), in_reasoning_, sample.text);
-        plain["message"]["content"] = split.content;
-        plain["message"]["reasoning_content"] =
-            split.reasoning.empty() ? ordered_json() : ordered_json(split.reasoning);
-      }
+      if (is_chat()) put_message(place(prompt, sample.index), sample, &plain);
       return plain;
     }
     CompletionOutput shown = sample;
@@ -240,9 +279,8 @@ class CompletionAnswer : public Answer {
   bool prompt_only_;
   std::vector<std::string> prompt_texts_;
   std::vector<TokenId> first_ids_;
-  std::optional<ReasoningMarkers> reasoning_;
-  bool in_reasoning_;
-  std::map<std::pair<std::size_t, int>, ReasoningSplitter> splitters_;  // of samples
+  AnswerReading reading_;
+  std::map<std::size_t, AnswerReader> readers_;  // of samples, by their place
   std::string id_;
   wire::OpenAiContext wire_;
   std::map<std::pair<std::size_t, int>, std::size_t> offsets_;  // of a sample's next token's text

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "openai/answer_reader.h"
 #include "openai/api_error.h"
 #include "openai/api_request.h"
 #include "openai/prompt_start.h"
-#include "openai/reasoning.h"
 #include "quire/output.h"
 #include "quire/tokenizer.h"
 
@@ -40,10 +40,9 @@ struct AnswerContext {
   std::int64_t created = 0;              // seconds since 1970
   const Tokenizer* tokenizer = nullptr;  // may be null; outlives the answer
   std::int64_t num_prompt_tokens = 0;
-  std::vector<TokenId> first_ids = {};             // of each prompt
-  EncodedConversation prompt = {};                 // of a response, for the next to go on from
-  std::optional<ReasoningMarkers> reasoning = {};  // of a conversation with a model that thinks
-  bool in_reasoning = false;                       // its prompt ends in the middle of thoughts
+  std::vector<TokenId> first_ids = {};  // of each prompt
+  EncodedConversation prompt = {};      // of a response, for the next to go on from
+  AnswerReading reading = {};           // of a conversation's answer
 };
 
 // The answer to a completion or chat completion; `prompt_texts` are for an echo.

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/raw_json.h"
 #include "openai/chat_rules.h"
-#include "wire/raw_json.h"
 #include "wire/request_json.h"
 
 namespace quire::openai {
@@ -93,7 +93,7 @@ std::string ApiBody::model() const {
 
 void ApiBody::remove(const std::vector<std::string>& names) {
   for (const std::string& name : names) json_.erase(name);
-  text_ = wire::raw_object_without(text_, names);
+  text_ = raw_object_without(text_, names);
 }
 
 int ApiRequest::num_samples() const {
@@ -116,7 +116,7 @@ Result<ApiRequest> read_api_request(LineForm form,
     QUIRE_TRY(check_count("prompt", prompts.size(), limits.prompts));
   }
   if (prompts.size() > 1) {  // they share everything else, which is read once
-    const std::string rest = wire::raw_object_without(body.text(), {"prompt"});
+    const std::string rest = raw_object_without(body.text(), {"prompt"});
     const std::string text =
         rest == "{}" ? R"({"prompt":""})" : R"({"prompt":"",)" + rest.substr(1);
     QUIRE_ASSIGN(body, ApiBody::parse(text));

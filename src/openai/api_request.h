@@ -17,7 +17,9 @@ struct ApiLimits {
   std::size_t messages = 2048;
   std::size_t parts = 256;  // of a message's content
   std::size_t prompts = 64;
-  std::size_t tools = 128;
+  std::size_t tools = 128;                // and calls of a message
+  std::size_t tool_bytes = 64 * 1024;     // of a function, its schema included
+  std::size_t function_name_bytes = 128;  // OpenAI has 64; names of MCP servers are longer
   int samples = 16;
   std::size_t ids = 128 * 1024;  // to make text of
 };

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "openai/tool_rules.h"
+
 namespace quire::openai {
 namespace {
 
@@ -43,22 +45,6 @@ Status check_message(std::size_t index, const json& message, const ApiLimits& li
   return check_count(at + ".content", entries(message, "content"), limits.parts);
 }
 
-Status check_tool(std::size_t index, const json& tool) {
-  const std::string at = "tools[" + std::to_string(index) + "]";
-  if (!tool.is_object() || tool.value("type", json()) != "function") {
-    return invalid_argument(at + " must be an object of the type function");
-  }
-  const json function = tool.value("function", json());
-  const json name = function.is_object() ? function.value("name", json()) : json();
-  if (!name.is_string() || name.get_ref<const std::string&>().empty()) {
-    return invalid_argument(at + ".function must have a name");
-  }
-  if (has(function, "parameters") && !function["parameters"].is_object()) {
-    return invalid_argument(at + ".function.parameters must be a JSON Schema, an object");
-  }
-  return ok_status();
-}
-
 }  // namespace
 
 Status check_count(std::string_view name, std::size_t count, std::size_t most) {
@@ -69,14 +55,12 @@ Status check_count(std::string_view name, std::size_t count, std::size_t most) {
 
 Status check_chat(const json& body, const ApiLimits& limits) {
   const std::size_t num_messages = entries(body, "messages");
-  const std::size_t num_tools = entries(body, "tools");
   QUIRE_TRY(check_count("messages", num_messages, limits.messages));
-  QUIRE_TRY(check_count("tools", num_tools, limits.tools));
   for (std::size_t i = 0; i < num_messages; ++i) {
     QUIRE_TRY(check_message(i, body["messages"][i], limits));
   }
-  for (std::size_t i = 0; i < num_tools; ++i) QUIRE_TRY(check_tool(i, body["tools"][i]));
-  return ok_status();
+  QUIRE_TRY(check_tools(body, limits));
+  return num_messages == 0 ? ok_status() : check_tool_history(body["messages"], limits);
 }
 
 }  // namespace quire::openai

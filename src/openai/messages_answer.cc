@@ -65,7 +65,7 @@ class MessagesAnswer : public Answer {
       : stop_(params.stop),
         skip_special_(params.skip_special_tokens),
         context_(std::move(context)),
-        splitter_(markers(), context_.in_reasoning) {}
+        reader_(&context_.reading, 0) {}
 
   std::string begin() override {
     ordered_json message = head();
@@ -74,24 +74,25 @@ class MessagesAnswer : public Answer {
     message["stop_sequence"] = nullptr;
     message["usage"] = usage_json(context_.num_prompt_tokens, 0, 0);
     std::string events = named("message_start", {{"message", std::move(message)}});
-    if (markers() == nullptr) events += open(Block::kText);  // nothing else can come
+    const bool only_text = context_.reading.markers() == nullptr && !has_tools();
+    if (only_text) events += open(Block::kText);  // nothing else can come
     return events + named("ping", ordered_json::object());
   }
 
   std::string delta(std::size_t, const TextDelta& delta) override {
     if (delta.text.empty() || delta.kind != PartKind::kText) return {};
-    return say(splitter_.feed(delta.text));
+    return say(reader_.feed(delta.text));
   }
 
   std::string end(const std::vector<RequestOutput>& outputs) override {
     const RequestOutput& output = outputs.front();
     const CompletionOutput& sample = output.outputs.front();
-    std::string events = say(splitter_.finish());
-    events += open(Block::kText);
+    std::string events = say(reader_.finish());
+    if (block_ != Block::kTool) events += open(Block::kText);
     events += named("content_block_stop", {{"index", index_}});
     return events +
            named("message_delta",
-                 {{"delta", end_of(sample)},
+                 {{"delta", end_of(sample, reader_.has_call())},
                   {"usage",
                    usage_json(output.num_prompt_tokens,
                               output.num_cached_tokens,
@@ -103,11 +104,17 @@ class MessagesAnswer : public Answer {
     const RequestOutput& output = outputs.front();
     const CompletionOutput& sample = output.outputs.front();
     ordered_json message = head();
-    const SplitText split = split_reasoning(markers(), context_.in_reasoning, sample.text);
-    message["content"] = ordered_json::array();
-    if (!split.reasoning.empty()) message["content"].push_back(thinking_block(split.reasoning));
-    message["content"].push_back({{"type", "text"}, {"text", split.content}});
-    message.update(end_of(sample));
+    const ReadAnswer answer = read_answer(context_.reading, 0, sample.text);
+    ordered_json content = ordered_json::array();
+    if (!answer.reasoning.empty()) content.push_back(thinking_block(answer.reasoning));
+    if (!answer.content.empty() || answer.calls.empty()) {
+      content.push_back({{"type", "text"}, {"text", answer.content}});
+    }
+    for (const ReadCall& call : answer.calls) {
+      content.push_back(tool_block(call, ordered_json::parse(call.arguments)));
+    }
+    message["content"] = std::move(content);
+    message.update(end_of(sample, !answer.calls.empty()));
     message["usage"] =
         usage_json(output.num_prompt_tokens, output.num_cached_tokens, sample.token_ids.size());
     return message.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
@@ -118,15 +125,18 @@ class MessagesAnswer : public Answer {
   }
 
  private:
-  enum class Block { kNone, kThinking, kText };
+  enum class Block { kNone, kThinking, kText, kTool };
 
-  const ReasoningMarkers* markers() const {
-    return context_.reasoning ? &*context_.reasoning : nullptr;
-  }
+  bool has_tools() const { return context_.reading.tools.format != tool_calls::Format::kNone; }
 
   // Anthropic signs what its models think, for itself to check; there is nobody to sign for here.
   static ordered_json thinking_block(const std::string& text) {
     return {{"type", "thinking"}, {"thinking", text}, {"signature", ""}};
+  }
+
+  static ordered_json tool_block(const ReadCall& call, ordered_json input) {
+    return {
+        {"type", "tool_use"}, {"id", call.id}, {"name", call.name}, {"input", std::move(input)}};
   }
 
   // Begins a block where another or none is under way.
@@ -140,17 +150,43 @@ class MessagesAnswer : public Answer {
     return events + named("content_block_start", {{"index", index_}, {"content_block", empty}});
   }
 
-  std::string say(const SplitText& split) {
+  std::string say(const std::vector<AnswerPiece>& pieces) {
     std::string events;
-    if (!split.reasoning.empty()) {
-      events += open(Block::kThinking);
-      events += piece({{"type", "thinking_delta"}, {"thinking", split.reasoning}});
-    }
-    if (!split.content.empty()) {
-      events += open(Block::kText);
-      events += piece({{"type", "text_delta"}, {"text", split.content}});
+    for (const AnswerPiece& each : pieces) {
+      switch (each.kind) {
+        case AnswerPiece::Kind::kReasoning:
+          events += open(Block::kThinking);
+          events += piece({{"type", "thinking_delta"}, {"thinking", each.text}});
+          break;
+        case AnswerPiece::Kind::kContent:
+          events += open(Block::kText);
+          events += piece({{"type", "text_delta"}, {"text", each.text}});
+          break;
+        case AnswerPiece::Kind::kCallBegin:
+          call_ = {.id = each.call_id, .name = each.text, .arguments = {}};
+          break;
+        case AnswerPiece::Kind::kCallArguments:
+          call_.arguments += each.text;
+          break;
+        case AnswerPiece::Kind::kCallEnd:
+          events += say_call();
+          break;
+        case AnswerPiece::Kind::kCallBroken:
+          break;
+      }
     }
     return events;
+  }
+
+  // A call is told when it is whole: the clients of this interface run what they are told of.
+  std::string say_call() {
+    std::string events;
+    if (block_ != Block::kNone) events += named("content_block_stop", {{"index", index_++}});
+    block_ = Block::kTool;
+    events +=
+        named("content_block_start",
+              {{"index", index_}, {"content_block", tool_block(call_, ordered_json::object())}});
+    return events + piece({{"type", "input_json_delta"}, {"partial_json", call_.arguments}});
   }
 
   std::string piece(const ordered_json& delta) const {
@@ -172,9 +208,12 @@ class MessagesAnswer : public Answer {
   }
 
   // Why the answer ends, and with which of the client's stop sequences.
-  ordered_json end_of(const CompletionOutput& sample) const {
+  ordered_json end_of(const CompletionOutput& sample, bool called) const {
     const std::string stop = matched_stop(sample, stop_, context_.tokenizer, skip_special_);
     if (!stop.empty()) return {{"stop_reason", "stop_sequence"}, {"stop_sequence", stop}};
+    if (called && sample.finish_reason == FinishReason::kStop) {
+      return {{"stop_reason", "tool_use"}, {"stop_sequence", nullptr}};
+    }
     const bool length = sample.finish_reason == FinishReason::kLength;
     return {{"stop_reason", length ? "max_tokens" : "end_turn"}, {"stop_sequence", nullptr}};
   }
@@ -182,7 +221,8 @@ class MessagesAnswer : public Answer {
   std::vector<std::string> stop_;
   bool skip_special_;
   AnswerContext context_;
-  ReasoningSplitter splitter_;
+  AnswerReader reader_;
+  ReadCall call_;  // that is being read
   Block block_ = Block::kNone;
   int index_ = 0;  // of the block under way
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,7 +16,8 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 // Fields that the chat completion has under the same name; and those that are read here.
-constexpr std::array<std::string_view, 8> kSame = {"model",
+constexpr std::array<std::string_view, 9> kSame = {"model",
+                                                   "max_reasoning_tokens",
                                                    "max_tokens",
                                                    "stream",
                                                    "temperature",
@@ -118,6 +120,7 @@ Status read_message(const json& message, ordered_json* out) {
   }
   if (!message["content"].is_array()) return refusal;
   std::string text;
+  std::string thoughts;
   bool has_results = false;
   ordered_json calls = ordered_json::array();
   for (const json& block : message["content"]) {
@@ -125,7 +128,8 @@ Status read_message(const json& message, ordered_json* out) {
     const std::string type = text_field(block, "type");
     QUIRE_TRY(check_names_of_tools(block, type));
     if ((type == "thinking" || type == "redacted_thinking") && role == "assistant") {
-      continue;  // what an earlier answer was thought out with: no model reads it again
+      thoughts += text_field(block, "thinking");  // a template may want those behind the question
+      continue;
     }
     if (type == "tool_use" && role == "assistant") {
       calls.push_back(tool_call(block));
@@ -143,8 +147,37 @@ Status read_message(const json& message, ordered_json* out) {
   }
   if (has_results && text.empty()) return ok_status();
   ordered_json plain = {{"role", role}, {"content", text}};
+  if (!thoughts.empty()) plain["reasoning_content"] = std::move(thoughts);
   if (!calls.empty()) plain["tool_calls"] = std::move(calls);
   out->push_back(std::move(plain));
+  return ok_status();
+}
+
+std::string text_of_type(const json& block, const char* type, const char* field) {
+  return block.is_object() && text_field(block, "type") == type ? text_field(block, field) : "";
+}
+
+// Results belong to the calls of the message before, one to each.
+Status check_results(const json& messages) {
+  std::set<std::string> waiting;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const json content = messages[i].is_object() ? messages[i].value("content", json()) : json();
+    for (std::size_t j = 0; content.is_array() && j < content.size(); ++j) {
+      const std::string id = text_of_type(content[j], "tool_result", "tool_use_id");
+      if (id.empty() || waiting.erase(id) > 0) continue;
+      return invalid_argument("messages[" + std::to_string(i) + "].content[" + std::to_string(j) +
+                              "].tool_use_id \"" + id.substr(0, 80) +
+                              "\" is the id of no call in the message before");
+    }
+    if (!waiting.empty()) {
+      return invalid_argument("messages[" + std::to_string(i) + "] has no tool_result for \"" +
+                              waiting.begin()->substr(0, 80) + "\", a call of the message before");
+    }
+    for (const json& block : content.is_array() ? content : json::array()) {
+      const std::string id = text_of_type(block, "tool_use", "id");
+      if (!id.empty()) waiting.insert(id);
+    }
+  }
   return ok_status();
 }
 
@@ -166,10 +199,45 @@ Status read_tools(const json& tools, ordered_json* out) {
 
 Status read_choice(const json& value, ordered_json* out) {
   const std::string type = value.is_object() ? text_field(value, "type") : "";
-  if (type != "auto" && type != "none") {
-    return invalid_argument("tool_choice may be auto or none; this version forces no call");
+  if (type == "auto" || type == "none") {
+    (*out)["tool_choice"] = type;
+  } else if (type == "any") {
+    (*out)["tool_choice"] = "required";
+  } else if (type == "tool") {
+    (*out)["tool_choice"] = {{"type", "function"},
+                             {"function", {{"name", text_field(value, "name")}}}};
+  } else {
+    return invalid_argument("tool_choice must be of the type auto, any, tool or none");
   }
-  (*out)["tool_choice"] = type;
+  if (!value.contains("disable_parallel_tool_use")) return ok_status();
+  const json& single = value["disable_parallel_tool_use"];
+  if (!single.is_boolean()) {
+    return invalid_argument("tool_choice.disable_parallel_tool_use must be true or false");
+  }
+  (*out)["parallel_tool_calls"] = !single.get<bool>();
+  return ok_status();
+}
+
+// What a model may think: the template's switch, and how many tokens.
+Status read_thinking(const json& value, ordered_json* out) {
+  const std::string type = value.is_object() ? text_field(value, "type") : "";
+  if (type != "enabled" && type != "disabled" && type != "adaptive") {
+    return invalid_argument("thinking must be of the type enabled, disabled or adaptive");
+  }
+  if (!out->contains("chat_template_kwargs")) {
+    (*out)["chat_template_kwargs"] = ordered_json::object();
+  }
+  if ((*out)["chat_template_kwargs"].is_object() &&
+      !(*out)["chat_template_kwargs"].contains("enable_thinking")) {
+    (*out)["chat_template_kwargs"]["enable_thinking"] = type != "disabled";
+  }
+  if (type == "disabled") (*out)["max_reasoning_tokens"] = 0;
+  if (type != "enabled" || !value.contains("budget_tokens")) return ok_status();
+  const json& budget = value["budget_tokens"];
+  if (!budget.is_number_integer() || budget < 0) {
+    return invalid_argument("thinking.budget_tokens must be a whole number from 0 up");
+  }
+  (*out)["max_reasoning_tokens"] = budget;
   return ok_status();
 }
 
@@ -185,8 +253,6 @@ Status read_field(const std::string& name, const json& value, ordered_json* out)
     return read_choice(value, out);
   } else if (name == "service_tier") {
     if (!value.is_string()) return invalid_argument("service_tier must be a text");
-  } else if (name == "thinking") {
-    if (!value.is_object() || text_field(value, "type") != "disabled") return not_here("thinking");
   }
   return ok_status();
 }
@@ -204,6 +270,7 @@ Result<ApiBody> as_chat(const json& body) {
     return invalid_argument("messages must be a list with at least one message");
   }
   for (const json& message : body["messages"]) QUIRE_TRY(read_message(message, &chat["messages"]));
+  QUIRE_TRY(check_results(body["messages"]));
   // An answer that the client has begun is to be gone on with.
   if (chat["messages"].back()["role"] == "assistant") chat["continue_final_message"] = true;
   for (const auto& [name, value] : body.items()) {
@@ -214,6 +281,9 @@ Result<ApiBody> as_chat(const json& body) {
     }
     if (name == "messages" || name == "system" || value.is_null()) continue;
     QUIRE_TRY(read_field(name, value, &chat));
+  }
+  if (body.contains("thinking") && !body["thinking"].is_null()) {
+    QUIRE_TRY(read_thinking(body["thinking"], &chat));
   }
   return ApiBody::parse(chat.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }

@@ -51,12 +51,21 @@ ordered_json message_item(const std::string& id, std::string_view status, ordere
           {"content", std::move(content)}};
 }
 
+ordered_json call_item(const ReadCall& call, std::string_view status) {
+  return {{"id", "fc_" + call.id},
+          {"type", "function_call"},
+          {"status", status},
+          {"call_id", call.id},
+          {"name", call.name},
+          {"arguments", call.arguments}};
+}
+
 class ResponsesAnswer : public Answer {
  public:
   ResponsesAnswer(const ApiRequest& request, AnswerContext context)
       : form_(request.response),
         context_(std::move(context)),
-        splitter_(markers(), context_.in_reasoning),
+        reader_(&context_.reading, 0),
         wire_{
             .model = context_.model, .created = context_.created, .tokenizer = context_.tokenizer} {
   }
@@ -72,15 +81,16 @@ class ResponsesAnswer : public Answer {
     if (form_->with_logprobs) {
       for (const auto& entry : logprobs_of(delta.logprobs)) pending_logprobs_.push_back(entry);
     }
-    return say(splitter_.feed(delta.text));
+    return say(reader_.feed(delta.text));
   }
 
   std::string end(const std::vector<RequestOutput>& outputs) override {
     const CompletionOutput& sample = outputs.front().outputs.front();
-    std::string events = say(splitter_.finish());
+    std::string events = say(reader_.finish());
     events += close_reasoning();
-    if (!message_open_ || !pending_logprobs_.empty()) events += say_text("");
-    events += close_message(item_status(sample), logprobs_of(sample.logprobs));
+    const bool silent = !message_open_ && reader_.has_call();
+    if (!silent && (!message_open_ || !pending_logprobs_.empty())) events += say_text("");
+    if (!silent) events += close_message(item_status(sample), logprobs_of(sample.logprobs));
     const ordered_json response = finished(outputs.front());
     const bool complete = response["status"] == "completed";
     return events + event_of(complete ? "response.completed" : "response.incomplete",
@@ -98,11 +108,12 @@ class ResponsesAnswer : public Answer {
   }
 
  private:
-  const ReasoningMarkers* markers() const {
-    return context_.reasoning ? &*context_.reasoning : nullptr;
-  }
   std::string id() const { return "resp_" + context_.id; }
-  std::string message_id() const { return "msg_" + context_.id; }
+  // An answer is one message, unless there are calls in the middle of it.
+  std::string message_id(std::size_t number) const {
+    return "msg_" + context_.id + (number == 0 ? "" : "_" + std::to_string(number));
+  }
+  std::string message_id() const { return message_id(num_messages_); }
   std::string reasoning_id() const { return "rs_" + context_.id; }
 
   std::string event_of(const std::string& type, const ordered_json& fields) {
@@ -117,12 +128,53 @@ class ResponsesAnswer : public Answer {
     return wire::openai_logprobs(wire::LineForm::kOpenAiChat, logprobs, wire_, &offset)["content"];
   }
 
-  std::string say(const SplitText& split) {
+  std::string say(const std::vector<AnswerPiece>& pieces) {
     std::string events;
-    if (!split.reasoning.empty()) events += say_reasoning(split.reasoning);
-    if (split.content.empty()) return events;
-    events += close_reasoning();  // one after another: each takes its number
-    events += say_text(split.content);
+    for (const AnswerPiece& each : pieces) {
+      switch (each.kind) {
+        case AnswerPiece::Kind::kReasoning:
+          events += say_reasoning(each.text);
+          break;
+        case AnswerPiece::Kind::kContent:
+          events += close_reasoning();  // one after another: each takes its number
+          events += say_text(each.text);
+          break;
+        case AnswerPiece::Kind::kCallBegin:
+          call_ = {.id = each.call_id, .name = each.text, .arguments = {}};
+          break;
+        case AnswerPiece::Kind::kCallArguments:
+          call_.arguments += each.text;
+          break;
+        case AnswerPiece::Kind::kCallEnd:
+          events += close_reasoning();
+          if (message_open_) events += close_message("completed", ordered_json::array());
+          events += say_call();
+          break;
+        case AnswerPiece::Kind::kCallBroken:
+          break;
+      }
+    }
+    return events;
+  }
+
+  // A call is told when it is whole: the clients of this interface run what they are told of.
+  std::string say_call() {
+    ReadCall empty = call_;
+    empty.arguments.clear();
+    const auto place = [&](const char* field, ordered_json value) {
+      return ordered_json{
+          {"item_id", "fc_" + call_.id}, {"output_index", next_index_}, {field, std::move(value)}};
+    };
+    std::string events =
+        event_of("response.output_item.added",
+                 {{"output_index", next_index_}, {"item", call_item(empty, "in_progress")}});
+    events += event_of("response.function_call_arguments.delta", place("delta", call_.arguments));
+    ordered_json done = place("arguments", call_.arguments);
+    done["name"] = call_.name;
+    events += event_of("response.function_call_arguments.done", done);
+    events += event_of("response.output_item.done",
+                       {{"output_index", next_index_}, {"item", call_item(call_, "completed")}});
+    ++next_index_;
     return events;
   }
 
@@ -141,7 +193,8 @@ class ResponsesAnswer : public Answer {
   }
 
   std::string close_reasoning() {
-    if (!reasoning_ || next_index_ > 0) return {};
+    if (!reasoning_ || reasoning_closed_) return {};
+    reasoning_closed_ = true;
     std::string events =
         event_of("response.reasoning_text.done", at(reasoning_id(), {"text", *reasoning_}));
     events += event_of("response.content_part.done",
@@ -177,10 +230,14 @@ class ResponsesAnswer : public Answer {
     const ordered_json part = text_part(text_, logprobs);
     std::string events = event_of("response.output_text.done", fields);
     events += event_of("response.content_part.done", at(message_id(), {"part", part}));
-    return events +
-           event_of("response.output_item.done",
-                    {{"output_index", next_index_},
-                     {"item", message_item(message_id(), status, ordered_json::array({part}))}});
+    events += event_of("response.output_item.done",
+                       {{"output_index", next_index_},
+                        {"item", message_item(message_id(), status, ordered_json::array({part}))}});
+    ++next_index_;
+    ++num_messages_;
+    message_open_ = false;
+    text_.clear();
+    return events;
   }
 
   // Fields of an event about a part of an item.
@@ -198,8 +255,10 @@ class ResponsesAnswer : public Answer {
   ordered_json usage(const RequestOutput& output) const {
     const std::vector<TokenId>& ids = output.outputs.front().token_ids;
     const std::int64_t thoughts =
-        context_.reasoning ? count_reasoning_tokens(*context_.reasoning, context_.in_reasoning, ids)
-                           : 0;
+        context_.reading.reasoning
+            ? count_reasoning_tokens(
+                  *context_.reading.reasoning, context_.reading.in_reasoning, ids)
+            : 0;
     return {{"input_tokens", output.num_prompt_tokens},
             {"input_tokens_details", {{"cached_tokens", output.num_cached_tokens}}},
             {"output_tokens", ids.size()},
@@ -222,29 +281,65 @@ class ResponsesAnswer : public Answer {
     return json;
   }
 
+  // What the answer is made of, in its order.
+  ordered_json items_of(const CompletionOutput& sample, std::string_view status) const {
+    AnswerReader reader(&context_.reading, 0);
+    std::vector<AnswerPiece> pieces = reader.feed(sample.text);
+    for (AnswerPiece& piece : reader.finish()) pieces.push_back(std::move(piece));
+    ordered_json items = ordered_json::array();
+    std::string reasoning;
+    std::string text;
+    std::size_t number = 0;
+    ReadCall call;
+    const auto close_text = [&](std::string_view text_status, const ordered_json& logprobs) {
+      items.push_back(message_item(
+          message_id(number++), text_status, ordered_json::array({text_part(text, logprobs)})));
+      text.clear();
+    };
+    for (const AnswerPiece& each : pieces) {
+      if (each.kind == AnswerPiece::Kind::kReasoning) reasoning += each.text;
+      if (each.kind == AnswerPiece::Kind::kContent) text += each.text;
+      if (each.kind == AnswerPiece::Kind::kCallBegin) {
+        call = {.id = each.call_id, .name = each.text, .arguments = {}};
+      }
+      if (each.kind == AnswerPiece::Kind::kCallArguments) call.arguments += each.text;
+      if (each.kind != AnswerPiece::Kind::kCallEnd) continue;
+      if (!text.empty()) close_text("completed", ordered_json::array());
+      items.push_back(call_item(call, "completed"));
+    }
+    if (!text.empty() || !reader.has_call()) close_text(status, logprobs_of(sample.logprobs));
+    if (!reasoning.empty()) items.insert(items.begin(), reasoning_item(reasoning_id(), &reasoning));
+    return items;
+  }
+
   // The whole response; also what the store keeps.
   ordered_json finished(const RequestOutput& output) {
     const CompletionOutput& sample = output.outputs.front();
-    const SplitText split = split_reasoning(markers(), context_.in_reasoning, sample.text);
-    ordered_json items = ordered_json::array();
-    if (!split.reasoning.empty()) {
-      items.push_back(reasoning_item(reasoning_id(), &split.reasoning));
-    }
     const std::string_view status = item_status(sample);
-    items.push_back(message_item(
-        message_id(),
-        status,
-        ordered_json::array({text_part(split.content, logprobs_of(sample.logprobs))})));
+    ordered_json items = items_of(sample, status);
     ordered_json response = object(status, std::move(items));
     if (status == "incomplete") {
       response["incomplete_details"] = {{"reason", "max_output_tokens"}};
     }
     response["usage"] = usage(output);
-    if (form_->store && form_->caller.responses != nullptr) keep(response, split, sample);
+    if (form_->store && form_->caller.responses != nullptr) keep(response, sample);
     return response;
   }
 
-  void keep(const ordered_json& response, const SplitText& split, const CompletionOutput& sample) {
+  // The answer as a message of the conversation that goes on from it.
+  ordered_json message_of(const CompletionOutput& sample) const {
+    const ReadAnswer answer = read_answer(context_.reading, 0, sample.text);
+    ordered_json message = {{"role", "assistant"}, {"content", answer.content}};
+    for (const ReadCall& call : answer.calls) {
+      message["tool_calls"].push_back(
+          {{"id", call.id},
+           {"type", "function"},
+           {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+    }
+    return message;
+  }
+
+  void keep(const ordered_json& response, const CompletionOutput& sample) {
     auto stored = std::make_shared<StoredResponse>();
     stored->owner = form_->caller.owner;
     stored->json = dump(response);
@@ -253,7 +348,7 @@ class ResponsesAnswer : public Answer {
       item["id"] = message_id() + "_" + std::to_string(i);
       stored->input_items.push_back(dump(item));
     }
-    const std::string answer = dump({{"role", "assistant"}, {"content", split.content}});
+    const std::string answer = dump(message_of(sample));
     // Both are JSON already: no need to read the conversation again.
     stored->messages = form_->messages;
     stored->messages.insert(stored->messages.size() - 1, "," + answer);
@@ -266,12 +361,15 @@ class ResponsesAnswer : public Answer {
 
   std::shared_ptr<ResponseForm> form_;
   AnswerContext context_;
-  ReasoningSplitter splitter_;
+  AnswerReader reader_;
+  ReadCall call_;  // that is being read
   wire::OpenAiContext wire_;
   std::int64_t sequence_ = 0;
   int next_index_ = 0;  // of the item that is being written
   std::optional<std::string> reasoning_;
+  bool reasoning_closed_ = false;
   bool message_open_ = false;
+  std::size_t num_messages_ = 0;  // that are closed
   std::string text_;
   ordered_json pending_logprobs_ = ordered_json::array();
 };

@@ -24,7 +24,9 @@ constexpr std::size_t kMaxMetadataKey = 64;
 constexpr std::size_t kMaxMetadataValue = 512;
 
 // Fields that the chat completion has under the same name.
-constexpr std::array<std::string_view, 24> kSameAsChat = {"model",
+constexpr std::array<std::string_view, 26> kSameAsChat = {"model",
+                                                          "max_reasoning_tokens",
+                                                          "parallel_tool_calls",
                                                           "stream",
                                                           "temperature",
                                                           "top_p",
@@ -49,7 +51,7 @@ constexpr std::array<std::string_view, 24> kSameAsChat = {"model",
                                                           "skip_special_tokens",
                                                           "include_stop_str_in_output"};
 // And those that are read here.
-constexpr std::array<std::string_view, 20> kOwn = {"input",
+constexpr std::array<std::string_view, 19> kOwn = {"input",
                                                    "instructions",
                                                    "previous_response_id",
                                                    "store",
@@ -67,8 +69,7 @@ constexpr std::array<std::string_view, 20> kOwn = {"input",
                                                    "safety_identifier",
                                                    "prompt_cache_key",
                                                    "prompt_cache_retention",
-                                                   "service_tier",
-                                                   "parallel_tool_calls"};
+                                                   "service_tier"};
 // Known, but not to Quire: said so, since they exist.
 constexpr std::array<std::string_view, 5> kNotHere = {
     "conversation", "prompt", "max_tool_calls", "context_management", "moderation"};
@@ -113,12 +114,39 @@ Result<std::string> read_content(const json& content) {
   return text;
 }
 
-// An item of the input is a message, or the thoughts of an earlier answer, which no model reads
-// again.
+// A call of an earlier answer: one of those of the assistant's message before it, or of a new one.
+Status add_call(const json& item, json* messages) {
+  for (const char* const name : {"call_id", "name", "arguments"}) {
+    if (item.contains(name) && item[name].is_string()) continue;
+    return must_be("input", "function_call items with call_id, name and arguments, all texts");
+  }
+  const bool joins = !messages->empty() && messages->back()["role"] == "assistant";
+  if (!joins) messages->push_back({{"role", "assistant"}, {"content", ""}});
+  messages->back()["tool_calls"].push_back(
+      {{"id", item["call_id"]},
+       {"type", "function"},
+       {"function", {{"name", item["name"]}, {"arguments", item["arguments"]}}}});
+  return ok_status();
+}
+
+Status add_output(const json& item, json* messages) {
+  if (text_field(item, "call_id").empty() || !item.contains("output")) {
+    return must_be("input", "function_call_output items with call_id and output");
+  }
+  QUIRE_ASSIGN(std::string output, read_content(item["output"]));
+  messages->push_back(
+      {{"role", "tool"}, {"tool_call_id", item["call_id"]}, {"content", std::move(output)}});
+  return ok_status();
+}
+
+// An item of the input is a message, a call or its result, or the thoughts of an earlier answer,
+// which no model reads again.
 Status read_item(const json& item, json* messages) {
   if (!item.is_object()) return must_be("input", "a text or a list of items");
   const std::string type = item.contains("type") ? text_field(item, "type") : "message";
   if (type == "reasoning") return ok_status();
+  if (type == "function_call") return add_call(item, messages);
+  if (type == "function_call_output") return add_output(item, messages);
   if (type != "message") return not_here("input with an item of type " + type.substr(0, 40));
   for (const auto& [name, value] : item.items()) {
     constexpr std::array<std::string_view, 6> kKnown = {
@@ -201,18 +229,12 @@ Status read_metadata(const json& metadata) {
 
 // What may only be what it is without the field.
 Status check_neutral(const std::string& name, const json& value) {
-  if (name == "tools" && value != json::array()) return not_here("tools");
-  if (name == "tool_choice" && value != "auto" && value != "none") return not_here("tool_choice");
   if (name == "background" && value != false) return not_here("background");
-  if (name == "reasoning" && value != json::object()) return not_here("reasoning");
   if (name == "truncation" && value != "disabled") {
     return invalid_argument("truncation may be disabled alone: nothing is left out in silence");
   }
   if (name == "service_tier" && value != "auto" && value != "default") {
     return must_be("service_tier", "auto or default");
-  }
-  if (name == "parallel_tool_calls" && !value.is_boolean()) {
-    return must_be("parallel_tool_calls", "true or false");
   }
   constexpr std::array<std::string_view, 4> kTexts = {
       "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"};
@@ -277,6 +299,56 @@ Result<json> read_text_or_null(const json& body, const char* name) {
   return body[name];
 }
 
+// Functions are flat here; the chat has them in a field of their own.
+json nested_function(const json& flat) {
+  json function = flat;
+  function.erase("type");
+  return {{"type", "function"}, {"function", std::move(function)}};
+}
+
+Status read_tools(const json& tools, ordered_json* chat) {
+  if (!tools.is_array()) return must_be("tools", "a list");
+  (*chat)["tools"] = ordered_json::array();
+  for (const json& tool : tools) {
+    const std::string type = text_field(tool, "type");
+    if (type != "function") return not_here("tools of type " + type.substr(0, 40));
+    (*chat)["tools"].push_back(ordered_json(nested_function(tool)));
+  }
+  return ok_status();
+}
+
+Status read_choice(const json& choice, ordered_json* chat) {
+  const std::string type = choice.is_object() ? text_field(choice, "type") : "";
+  if (type == "function") {
+    (*chat)["tool_choice"] = nested_function(choice);
+  } else if (type == "allowed_tools") {
+    json allowed = choice;
+    allowed.erase("type");
+    json tools = json::array();
+    const json given = choice.value("tools", json::array());
+    for (const json& tool : given.is_array() ? given : json::array()) {
+      if (tool.is_object()) tools.push_back(nested_function(tool));
+    }
+    allowed["tools"] = std::move(tools);
+    (*chat)["tool_choice"] = {{"type", "allowed_tools"}, {"allowed_tools", std::move(allowed)}};
+  } else {
+    (*chat)["tool_choice"] = choice;
+  }
+  return ok_status();
+}
+
+Status read_reasoning(const json& reasoning, ordered_json* chat) {
+  if (!reasoning.is_object()) return must_be("reasoning", "an object");
+  for (const auto& [name, value] : reasoning.items()) {
+    // There is nobody to write summaries: the thoughts themselves are in the answer.
+    if (name == "summary" || name == "generate_summary" || value.is_null()) continue;
+    if (name != "effort")
+      return not_here("reasoning with the field \"" + name.substr(0, 60) + "\"");
+    (*chat)["reasoning_effort"] = value;
+  }
+  return ok_status();
+}
+
 // The chat completion that means the same, without its messages.
 Status read_fields(const json& body, ordered_json* chat, ResponseForm* form) {
   for (const auto& [name, value] : body.items()) {
@@ -289,6 +361,12 @@ Status read_fields(const json& body, ordered_json* chat, ResponseForm* form) {
                               "\" is not known; leave it out");
     } else if (name == "max_output_tokens") {
       QUIRE_TRY(read_max_tokens(value, chat));
+    } else if (name == "tools") {
+      QUIRE_TRY(read_tools(value, chat));
+    } else if (name == "tool_choice") {
+      QUIRE_TRY(read_choice(value, chat));
+    } else if (name == "reasoning") {
+      QUIRE_TRY(read_reasoning(value, chat));
     } else {
       QUIRE_TRY(check_neutral(name, value));
     }
@@ -309,17 +387,28 @@ void fill_echo(const json& body, const SamplingParams& params, ordered_json* ech
   (*echo)["parallel_tool_calls"] = given("parallel_tool_calls", true);
   (*echo)["previous_response_id"] = given("previous_response_id", nullptr);
   (*echo)["prompt_cache_key"] = given("prompt_cache_key", nullptr);
-  (*echo)["reasoning"] = {{"effort", nullptr}, {"summary", nullptr}};
+  const json reasoning = given("reasoning", json::object());
+  (*echo)["reasoning"] = {{"effort", reasoning.value("effort", json())},
+                          {"summary", reasoning.value("summary", json())}};
   (*echo)["safety_identifier"] = given("safety_identifier", nullptr);
   (*echo)["service_tier"] = "default";
   (*echo)["store"] = given("store", true);
   (*echo)["temperature"] = params.temperature;
   (*echo)["text"] = {{"format", {{"type", "text"}}}};
   (*echo)["tool_choice"] = given("tool_choice", "auto");
-  (*echo)["tools"] = json::array();
+  (*echo)["tools"] = given("tools", json::array());
   (*echo)["top_p"] = params.top_p;
   (*echo)["truncation"] = "disabled";
   (*echo)["user"] = given("user", nullptr);
+}
+
+// A refusal of the chat that means the same, with the names of fields here.
+Status in_own_names(const Status& refusal) {
+  const std::string& message = refusal.message();
+  if (message.starts_with("messages")) return invalid_argument("input: as a chat, " + message);
+  constexpr std::string_view kEffort = "reasoning_effort";
+  if (!message.starts_with(kEffort)) return refusal;
+  return invalid_argument("reasoning.effort" + message.substr(kEffort.size()));
 }
 
 Status find_previous(const json& id, ResponseForm* form) {
@@ -363,8 +452,9 @@ Result<ApiRequest> read_responses_request(ApiBody body,
   chat["messages"] = joined(instructions, messages);
   QUIRE_ASSIGN(ApiBody as_chat,
                ApiBody::parse(chat.dump(-1, ' ', false, ordered_json::error_handler_t::replace)));
-  QUIRE_ASSIGN(ApiRequest request,
-               read_api_request(wire::LineForm::kOpenAiChat, std::move(as_chat), defaults));
+  auto read = read_api_request(wire::LineForm::kOpenAiChat, std::move(as_chat), defaults);
+  if (!read) return in_own_names(read.error());
+  ApiRequest request = *std::move(read);
   fill_echo(body.json(), request.requests.front().params, &form->echo);
   request.response = std::move(form);
   return request;

@@ -59,6 +59,8 @@ Status check_numbers(const SamplingParams& params, const SamplingLimits& limits)
   QUIRE_TRY(check_above_zero(
       "repetition_penalty", params.repetition_penalty, limits.max_repetition_penalty));
   QUIRE_TRY(check_range("logprobs", params.logprobs.value_or(0), 0, limits.max_logprobs));
+  QUIRE_TRY(
+      check_range("max_reasoning_tokens", params.max_reasoning_tokens.value_or(0), 0, 2147483647));
   return check_range("prompt_logprobs", params.prompt_logprobs.value_or(0), 0, limits.max_logprobs);
 }
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace quire {
@@ -19,6 +21,30 @@ void keep_allowed(std::span<const TokenId> allowed, std::span<float> logits) {
   for (const TokenId id : allowed) kept.push_back(at(logits, id));
   std::ranges::fill(logits, kForbidden);
   for (std::size_t i = 0; i < allowed.size(); ++i) at(logits, allowed[i]) = kept[i];
+}
+
+// Forbids what the mask lacks, 64 ids at a time; ends keep their logits where the text may end.
+void keep_constrained(const SamplingParams& params,
+                      const LogitsContext& context,
+                      std::span<float> logits) {
+  std::vector<std::pair<TokenId, float>> ends;
+  if (context.constraint.may_end) {
+    for (const TokenId id : context.eos_ids) ends.emplace_back(id, at(logits, id));
+    for (const TokenId id : params.stop_token_ids) ends.emplace_back(id, at(logits, id));
+  }
+  const auto mask = context.constraint.mask;
+  for (std::size_t begin = 0; begin < logits.size(); begin += 64) {
+    const auto block = logits.subspan(begin, std::min<std::size_t>(64, logits.size() - begin));
+    const std::uint64_t word = begin / 64 < mask.size() ? mask[begin / 64] : 0;
+    if (word == 0) {
+      std::ranges::fill(block, kForbidden);
+    } else if (word != ~std::uint64_t{0}) {
+      for (std::size_t i = 0; i < block.size(); ++i) {
+        if ((word >> i & 1U) == 0) block[i] = kForbidden;
+      }
+    }
+  }
+  for (const auto& [id, logit] : ends) at(logits, id) = logit;
 }
 
 // Forbids the last id of each bad word whose other ids are the end of the output.
@@ -68,6 +94,7 @@ void apply_penalties(const SamplingParams& params,
 void process_logits(const SamplingParams& params,
                     const LogitsContext& context,
                     std::span<float> logits) {
+  if (context.constraint.active) keep_constrained(params, context, logits);
   if (!params.allowed_token_ids.empty()) keep_allowed(params.allowed_token_ids, logits);
   forbid_bad_words(params.bad_words, context.output_ids, logits);
   if (static_cast<int>(context.output_ids.size()) < params.min_tokens) {

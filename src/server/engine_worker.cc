@@ -13,16 +13,34 @@
 namespace quire::server {
 namespace {
 
+// Which of a format's markers the tokenizer has as tokens.
+void find_tool_markers(const Tokenizer* tokenizer, ModelFacts* facts) {
+  if (tokenizer == nullptr) return;
+  for (const std::string& text : tool_calls::marker_texts(facts->tool_format)) {
+    const auto id = tokenizer->id_of(text);
+    if (id && tokenizer->is_special(*id)) facts->special_tool_markers = true;
+  }
+  for (const std::string& text : tool_calls::syntax_of(facts->tool_format).closers) {
+    const auto id = tokenizer->id_of(text);
+    // A tag; the end of a fence ends other things as well.
+    if (id && *id < facts->vocab_size && text.front() == '<') facts->tool_closer_ids.push_back(*id);
+  }
+}
+
 ModelFacts facts_of(Llm* llm) {
   const ModelSpec& spec = llm->runner().spec();
-  return {.encoder = llm->encoder(),
-          .reasoning = openai::find_reasoning_markers(llm->tokenizer()),
-          .defaults = llm->recommended_params(),
-          .default_max_tokens = llm->recommended_max_tokens(),
-          .vocab_size = spec.vocab_size,
-          .max_seq_len = spec.max_seq_len,
-          .block_size = spec.block_size,
-          .cache_tokens = std::int64_t{llm->stats().num_blocks} * spec.block_size};
+  ModelFacts facts{.encoder = llm->encoder(),
+                   .reasoning = find_reasoning_markers(llm->tokenizer()),
+                   .defaults = llm->recommended_params(),
+                   .default_max_tokens = llm->recommended_max_tokens(),
+                   .vocab_size = spec.vocab_size,
+                   .max_seq_len = spec.max_seq_len,
+                   .block_size = spec.block_size,
+                   .cache_tokens = std::int64_t{llm->stats().num_blocks} * spec.block_size};
+  facts.tool_format = tool_calls::format_of_name(facts.encoder.tool_support().format)
+                          .value_or(tool_calls::Format::kNone);
+  find_tool_markers(llm->tokenizer(), &facts);
+  return facts;
 }
 
 RequestOutput failed(std::uint64_t ticket, Status error) {

@@ -13,9 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "openai/reasoning.h"
 #include "quire/llm.h"
 #include "quire/result.h"
+#include "reasoning/reasoning.h"
+#include "tool_calls/format.h"
 
 namespace quire::server {
 
@@ -33,7 +34,10 @@ class AnswerSink {
 // What is known of a model once it is loaded; does not change any more.
 struct ModelFacts {
   PromptEncoder encoder;
-  std::optional<openai::ReasoningMarkers> reasoning;  // of a model that thinks
+  std::optional<ReasoningMarkers> reasoning;                   // of a model that thinks
+  tool_calls::Format tool_format = tool_calls::Format::kNone;  // of its calls
+  bool special_tool_markers = false;  // which are left out of a text unless special tokens are kept
+  std::vector<TokenId> tool_closer_ids;  // tokens that end a call
   SamplingParams defaults;
   std::optional<int> default_max_tokens;
   int vocab_size = 0;

@@ -52,6 +52,8 @@ void GenerationJob::start(std::chrono::milliseconds timeout) {
   openai::ApiRequest& request = prepared_.request;
   outputs_.resize(request.requests.size());
   num_unfinished_ = outputs_.size();
+  num_tokens_.resize(outputs_.size());
+  tool_ms_.resize(outputs_.size());
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     GenerateRequest each = std::move(request.requests[i]);
     each.timeout_ms = shorter(each.timeout_ms, static_cast<double>(timeout.count()));
@@ -66,6 +68,11 @@ void GenerationJob::start(std::chrono::milliseconds timeout) {
 
 void GenerationJob::on_delta(std::size_t prompt, const TextDelta& delta) {
   if (ended_) return;
+  num_tokens_[prompt] += delta.token_ids.size();
+  // A result comes in one piece, in the step that its call ends in.
+  if (delta.kind == PartKind::kToolResult && !delta.token_ids.empty()) {
+    tool_ms_[prompt].push_back(exchange_->milliseconds());
+  }
   if (!delta.token_ids.empty()) {
     const auto now = Clock::now();
     auto [last, first] = last_token_.try_emplace({prompt, delta.index}, now);
@@ -82,12 +89,14 @@ void GenerationJob::on_delta(std::size_t prompt, const TextDelta& delta) {
 void GenerationJob::on_finished(std::size_t prompt, RequestOutput output) {
   if (ended_) return;
   model_metrics().count_output(output);
+  num_tokens_[prompt] = 0;  // counted
   AccessRecord& record = exchange_->record();
   record.prompt_tokens += output.num_prompt_tokens;
   PromptRecord answered{.timings = output.timings,
                         .ended_before_ms = exchange_->milliseconds(),
                         .prompt_tokens = output.num_prompt_tokens,
-                        .cached_tokens = output.num_cached_tokens};
+                        .cached_tokens = output.num_cached_tokens,
+                        .tool_ms = std::move(tool_ms_[prompt])};
   for (const CompletionOutput& sample : output.outputs) {
     answered.generated_tokens += static_cast<std::int64_t>(sample.token_ids.size());
   }
@@ -131,7 +140,11 @@ void GenerationJob::abandon(GoneReason reason) {
   cancel_rest();
 }
 
+// What has been generated in vain was generated all the same.
 void GenerationJob::cancel_rest() {
+  for (std::uint64_t& count : num_tokens_) {
+    if (count > 0) model_metrics().generation_tokens += std::exchange(count, 0);
+  }
   const auto self = shared_from_this();  // the sinks hold it
   for (const std::uint64_t ticket : tickets_) prepared_.model->cancel(ticket);
 }

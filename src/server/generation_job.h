@@ -50,6 +50,8 @@ class GenerationJob : public std::enable_shared_from_this<GenerationJob> {
   std::vector<std::uint64_t> tickets_;
   std::vector<RequestOutput> outputs_;
   std::size_t num_unfinished_ = 0;
+  std::vector<std::vector<double>> tool_ms_;  // by prompt, when results of a tool came
+  std::vector<std::uint64_t> num_tokens_;     // of each prompt's answer that have come
   bool ended_ = false;
   std::map<std::pair<std::size_t, int>, Clock::time_point> last_token_;  // by prompt and sample
 };

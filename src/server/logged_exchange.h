@@ -20,6 +20,7 @@ struct PromptRecord {
   std::int64_t prompt_tokens = 0;
   std::int64_t cached_tokens = 0;
   std::int64_t generated_tokens = 0;
+  std::vector<double> tool_ms;  // after the request came: when the engine's own tool had answered
 };
 
 // What a log says of a request; nothing of what was in it.

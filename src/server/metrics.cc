@@ -225,12 +225,14 @@ void Histogram::write(std::string_view name, const std::string& labels, std::str
 
 void ModelMetrics::count_output(const RequestOutput& output) {
   prompt_tokens += static_cast<std::uint64_t>(output.num_prompt_tokens);
+  for (const CompletionOutput& sample_output : output.outputs) {
+    generation_tokens += sample_output.token_ids.size();
+  }
   if (!output.error.ok()) return;
   queue_time.observe(output.timings.queued_ms / 1e3);
   time_to_first_token.observe(output.timings.first_token_ms / 1e3);
   request_latency.observe(output.timings.total_ms / 1e3);
   for (const CompletionOutput& sample_output : output.outputs) {
-    generation_tokens += sample_output.token_ids.size();
     ++successes[std::string(finish_reason_name(sample_output.finish_reason))];
   }
 }

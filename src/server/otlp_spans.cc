@@ -86,6 +86,22 @@ void add_phases(const Trace& trace,
       ordered_json::array({number("gen_ai.usage.output_tokens", prompt.generated_tokens)}));
 }
 
+// A result of the engine's own tool is there within the step of its call: a moment.
+void add_tools(const Trace& trace,
+               const AccessRecord& record,
+               const PromptRecord& prompt,
+               std::uint64_t request_end_ns,
+               std::vector<std::string>* spans) {
+  for (const double milliseconds : prompt.tool_ms) {
+    const std::uint64_t at = before(request_end_ns, record.milliseconds - milliseconds);
+    ordered_json tool = span(trace, hex(random_seed()), "execute_tool", {at, at});
+    tool["parentSpanId"] = trace.root_id;
+    tool["kind"] = kInternal;
+    tool["attributes"] = ordered_json::array({text("gen_ai.operation.name", "execute_tool")});
+    spans->push_back(dump(tool));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> spans_of(const AccessRecord& record, std::uint64_t end_ns) {
@@ -114,7 +130,10 @@ std::vector<std::string> spans_of(const AccessRecord& record, std::uint64_t end_
                            number("gen_ai.usage.output_tokens", record.generated_tokens)});
   root["status"] = record.status >= 500 ? ordered_json{{"code", kError}} : ordered_json::object();
   std::vector<std::string> spans = {dump(root)};
-  for (const PromptRecord& prompt : record.prompts) add_phases(trace, prompt, end_ns, &spans);
+  for (const PromptRecord& prompt : record.prompts) {
+    add_phases(trace, prompt, end_ns, &spans);
+    add_tools(trace, record, prompt, end_ns, &spans);
+  }
   return spans;
 }
 

@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "llm/tool_answers.h"
+
 namespace quire::server {
 namespace {
 
@@ -34,6 +36,20 @@ SamplingParams defaults_of(const GenerationApi& api, const ModelFacts& facts) {
     params.skip_special_tokens = false;
   }
   return params;
+}
+
+// So that the markers of calls are in the text, that a single call is the last thing, and that one
+// which must come is one.
+Status prepare_calls(const ModelFacts& facts, GenerateRequest* request) {
+  if (request->tools_json.empty() || facts.tool_format == tool_calls::Format::kNone) {
+    return ok_status();
+  }
+  if (facts.special_tool_markers) request->params.skip_special_tokens = false;
+  QUIRE_TRY(constrain_call(facts.encoder, request));
+  if (request->tool_choice.parallel) return ok_status();
+  std::vector<TokenId>& stops = request->params.stop_token_ids;
+  stops.insert(stops.end(), facts.tool_closer_ids.begin(), facts.tool_closer_ids.end());
+  return ok_status();
 }
 
 std::optional<ApiError> check_length(const std::vector<TokenId>& ids, const ModelFacts& facts) {
@@ -96,6 +112,15 @@ std::optional<ApiError> encode(const nlohmann::json& body, Prepared* prepared) {
   return std::nullopt;
 }
 
+// Compiles what the answers must follow; the prompts of a request share it.
+std::optional<ApiError> constrain(const nlohmann::json& body, Prepared* prepared) {
+  std::vector<GenerateRequest>& requests = prepared->request.requests;
+  auto constraint = prepared->model->facts().encoder.compile(requests.front().params);
+  if (!constraint) return error_of(constraint.error(), body);
+  for (GenerateRequest& request : requests) request.constraint = *constraint;
+  return std::nullopt;
+}
+
 // The names of a body's fields, for when it is used up.
 nlohmann::json names_of(const nlohmann::json& body) {
   nlohmann::json names = nlohmann::json::object();
@@ -142,7 +167,12 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
   const nlohmann::json fields = names_of(body->json());
   auto request = api.read(*std::move(body), defaults_of(api, facts), caller);
   if (!request) return error_of(request.error(), fields);
-  for (const GenerateRequest& each : request->requests) {
+  for (GenerateRequest& each : request->requests) {
+    if (api.tells_thoughts) {
+      if (Status status = prepare_calls(facts, &each); !status.ok()) {
+        return error_of(status, fields);
+      }
+    }
     if (Status status = validate(each.params, facts.vocab_size); !status.ok()) {
       return error_of(status, fields);
     }
@@ -158,6 +188,7 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
                     .prompt_texts = {},
                     .kept = {},
                     .places = *std::move(places)};
+  if (auto error = constrain(fields, &prepared)) return *std::move(error);
   if (auto error = encode(fields, &prepared)) return *std::move(error);
   return prepared;
 }

@@ -133,6 +133,10 @@ class RunningServer {
     if (--num_loading_ > 0 || stopping_) return;
     service_->set_ready();
     if (options_.on_ready) options_.on_ready(url_);
+    for (const auto& model : models_) {
+      if (options_.on_model)
+        options_.on_model(model->name(), model->facts().encoder.tool_support());
+    }
     if (options_.on_status) watch(add_up(models_));
   }
 

@@ -45,6 +45,8 @@ struct ServerOptions {
 
   // Called on the I/O thread: once with the address when all is ready, and after each request.
   std::function<void(const std::string& url)> on_ready;
+  // For each model, behind on_ready.
+  std::function<void(const std::string& model, const ToolSupport& tools)> on_model;
   LoggedExchange::Done on_access;
   // Every few seconds, while anything is or was being done.
   std::function<void(const ServerStatus& status)> on_status;

@@ -107,6 +107,25 @@ constexpr GenerationApi kCompletion = {.read = read_completion,
                                        .tells_thoughts = false,
                                        .to_the_end = false};
 
+// How the answer to a request is to be read.
+openai::AnswerReading reading_of(const Prepared& prepared) {
+  const ModelFacts& facts = prepared.model->facts();
+  openai::AnswerReading reading{.reasoning = facts.reasoning};
+  reading.in_reasoning =
+      reading.reasoning &&
+      ends_in_reasoning(*reading.reasoning, *facts.encoder.tokenizer(), prepared.ids.front());
+  const GenerateRequest& request = prepared.request.requests.front();
+  auto functions = tool_calls::FunctionList::parse(request.tools_json);
+  if (request.tools_json.empty() || !functions) return reading;
+  reading.tools = {
+      .format = facts.tool_format,
+      .functions = std::make_shared<const tool_calls::FunctionList>(*std::move(functions)),
+      .start = facts.encoder.answer_start(request),
+      .parallel = request.tool_choice.parallel,
+      .short_ids = tool_calls::is_mistral(facts.tool_format)};
+  return reading;
+}
+
 // Whether a path is what a pattern says, {} standing for one segment; that segment.
 bool matches(std::string_view pattern, std::string_view path, std::string* segment) {
   const std::size_t mark = pattern.find("{}");
@@ -433,10 +452,8 @@ void Service::submit(const Route& route,
     context.first_ids.push_back(ids.empty() ? 0 : ids.front());
   }
   if (route.api->tells_thoughts) {
-    context.reasoning = good.model->facts().reasoning;
-    context.in_reasoning =
-        context.reasoning &&
-        openai::ends_in_reasoning(*context.reasoning, *context.tokenizer, good.ids.front());
+    context.reading = reading_of(good);
+    context.reading.id = context.id;
   }
   auto answer = route.api->answer(good.request, good.prompt_texts, std::move(context));
   std::make_shared<GenerationJob>(

@@ -10,16 +10,15 @@ namespace {
 
 using Names = std::vector<std::string_view>;
 
-constexpr std::array<std::string_view, 10> kWithoutEffect = {"model",
-                                                             "user",
-                                                             "metadata",
-                                                             "store",
-                                                             "service_tier",
-                                                             "parallel_tool_calls",
-                                                             "safety_identifier",
-                                                             "prompt_cache_key",
-                                                             "prompt_cache_retention",
-                                                             "stream_options"};
+constexpr std::array<std::string_view, 9> kWithoutEffect = {"model",
+                                                            "user",
+                                                            "metadata",
+                                                            "store",
+                                                            "service_tier",
+                                                            "safety_identifier",
+                                                            "prompt_cache_key",
+                                                            "prompt_cache_retention",
+                                                            "stream_options"};
 
 Names names_of(OpenAiApi api) {
   Names names = sampling_field_names();
@@ -34,6 +33,8 @@ Names names_of(OpenAiApi api) {
                   "modalities",
                   "tools",
                   "tool_choice",
+                  "parallel_tool_calls",
+                  "reasoning_effort",
                   "add_generation_prompt",
                   "continue_final_message",
                   "chat_template_kwargs"});
@@ -73,7 +74,8 @@ const Names& sampling_field_names() {
                                "prompt_logprobs",
                                "priority",
                                "cache_salt",
-                               "timeout_ms"};
+                               "timeout_ms",
+                               "max_reasoning_tokens"};
   return kNames;
 }
 

@@ -94,10 +94,20 @@ ordered_json openai_choice(LineForm form,
             {"logprobs", std::move(logprobs)},
             {"finish_reason", reason}};
   }
+  ordered_json message = {{"role", "assistant"}, {"content", sample.text}, {"refusal", nullptr}};
+  if (!sample.tool_calls.empty() && sample.text.empty()) message["content"] = nullptr;
+  for (const ToolCall& call : sample.tool_calls) {
+    const std::string number = std::to_string(message.value("tool_calls", ordered_json()).size());
+    message["tool_calls"].push_back(
+        {{"id", "call_" + std::to_string(sample.index) + "_" + number},
+         {"type", "function"},
+         {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  }
+  const bool called = !sample.tool_calls.empty() && sample.finish_reason == FinishReason::kStop;
   return {{"index", sample.index},
-          {"message", {{"role", "assistant"}, {"content", sample.text}, {"refusal", nullptr}}},
+          {"message", std::move(message)},
           {"logprobs", std::move(logprobs)},
-          {"finish_reason", reason}};
+          {"finish_reason", called ? "tool_calls" : reason}};
 }
 
 namespace {

@@ -44,6 +44,9 @@ ordered_json sample_json(const CompletionOutput& sample) {
                        {"token_ids", sample.token_ids},
                        {"finish_reason", finish_reason_name(sample.finish_reason)}};
   if (!sample.parts.empty()) json["parts"] = parts_json(sample.parts);
+  for (const ToolCall& call : sample.tool_calls) {
+    json["tool_calls"].push_back({{"name", call.name}, {"arguments", call.arguments}});
+  }
   if (!sample.logprobs.empty()) json["logprobs"] = logprobs_list(sample.logprobs);
   return json;
 }

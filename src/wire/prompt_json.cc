@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/json.h"
-#include "wire/raw_json.h"
+#include "base/raw_json.h"
 #include "wire/request_json.h"
 
 namespace quire::wire {

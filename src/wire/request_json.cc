@@ -6,8 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "wire/raw_json.h"
+#include "base/raw_json.h"
 #include "wire/sampling_json.h"
+#include "wire/tool_choice_json.h"
 
 namespace quire::wire {
 namespace {
@@ -87,9 +88,10 @@ Result<bool> read_template_field(const JsonObject& object,
     if (!value.empty() && !off) request->tools_json = std::string(raw);
     return true;
   }
-  if (name == "tool_choice") {
-    if (value == "auto" || value == "none") return true;
-    return invalid_argument("tool_choice may be auto or none; this version forces no call");
+  if (name == "tool_choice") return true;  // read with the tools, whichever comes first
+  if (name == "parallel_tool_calls") {
+    QUIRE_ASSIGN(request->tool_choice.parallel, object.boolean("parallel_tool_calls"));
+    return true;
   }
   if (name == "add_generation_prompt") {
     QUIRE_ASSIGN(request->add_generation_prompt, object.boolean("add_generation_prompt"));
@@ -104,6 +106,7 @@ Result<bool> read_template_field(const JsonObject& object,
     if (!value.empty()) request->template_context_json = std::string(raw);
     return true;
   }
+  if (name == "reasoning_effort") return true;  // likewise with the template's variables
   if (name == "response_format") {
     QUIRE_TRY(check_response_format(value));
     return true;
@@ -163,6 +166,9 @@ Result<bool> read_openai_field(const JsonObject& object,
 }
 
 Status unknown_field(const std::string& name) {
+  if (name == "functions" || name == "function_call") {
+    return invalid_argument(name + " is the older form of tools and tool_choice; use those");
+  }
   return invalid_argument("the field \"" + name.substr(0, 60) + "\" is not known; leave it out");
 }
 
@@ -188,7 +194,8 @@ Status read_fields(const JsonObject& object,
     QUIRE_ASSIGN(const bool known, read_sampling_field(object, name, text, request));
     if (!known) return unknown_field(name);
   }
-  return ok_status();
+  QUIRE_TRY(read_tool_choice(object, request));
+  return read_reasoning_effort(object, request);
 }
 
 Result<Prompt> read_completion_prompt(const nlohmann::json& prompt) {

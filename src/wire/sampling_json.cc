@@ -146,6 +146,8 @@ Result<bool> read_other_field(const JsonObject& object,
     QUIRE_ASSIGN(params.logprobs, read_count(object, name));
   } else if (name == "prompt_logprobs") {
     QUIRE_ASSIGN(params.prompt_logprobs, read_count(object, name));
+  } else if (name == "max_reasoning_tokens") {
+    QUIRE_ASSIGN(params.max_reasoning_tokens, read_count(object, name));
   } else if (name == "priority") {
     QUIRE_ASSIGN(request->priority, read_count(object, name));
   } else if (name == "timeout_ms") {

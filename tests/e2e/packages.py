@@ -58,6 +58,19 @@ class PackageStore:
                 make_tiny(draft, name, **config).rename(source)
         return self.from_source(package.name, source, **(export or {}))
 
+    def scripted(self, name: str, export: dict[str, Any] | None = None, **script: Any) -> Path:
+        """The package of a model that says what it is told to; see scripted_model."""
+        settings = json.dumps([export, script], sort_keys=True)
+        package = self._folder / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+        source = self.source_of(package)
+        with self._alone(source) as missing:
+            if missing:
+                from scripted_model import make_scripted
+
+                draft = source.with_name(f".{source.name}.{os.getpid()}")
+                make_scripted(draft, **script).rename(source)
+        return self.from_source(package.name, source, **(export or {}))
+
     def from_source(self, name: str, source: Path, /, **export: Any) -> Path:
         """The package of a folder or file, exported with the given options."""
         package = self._folder / name

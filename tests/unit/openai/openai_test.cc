@@ -111,8 +111,10 @@ TEST(MessagesTest, AnAnswerThatIsBegunIsGoneOnWith) {
 TEST(MessagesTest, WhatIsNotHereIsRefusedByName) {
   const std::string user = R"("messages":[{"role":"user","content":"q"}])";
   for (const auto& [field, name] : std::vector<std::pair<std::string, std::string>>{
-           {R"("thinking":{"type":"enabled"})", "thinking"},
+           {R"("thinking":{"type":"hard"})", "thinking"},
+           {R"("thinking":{"type":"enabled","budget_tokens":-1})", "thinking"},
            {R"("tool_choice":{"type":"any"})", "tool_choice"},
+           {R"("tool_choice":{"type":"some"})", "tool_choice"},
            {R"("mcp_servers":[])", "mcp_servers"},
            {R"("tools":[{"type":"web_search","name":"w"}])", "web_search"}}) {
     const auto request = read_messages("{\"max_tokens\":5," + user + "," + field + "}");
@@ -129,7 +131,7 @@ TEST(MessagesTest, ThoughtsAreABlockOfTheirOwn) {
   ASSERT_TRUE(request) << request.error().message();
   EXPECT_EQ(conversation(*request)[1].content, "a");
   AnswerContext context;
-  context.reasoning = ReasoningMarkers{.open = "<t>", .close = "</t>"};
+  context.reading.reasoning = ReasoningMarkers{.open = "<t>", .close = "</t>"};
   const auto answer = make_messages_answer(*request, {}, context);
   const RequestOutput output{
       .outputs = {{.text = "<t>why</t>so", .finish_reason = FinishReason::kStop}}};

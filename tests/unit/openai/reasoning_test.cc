@@ -1,4 +1,4 @@
-#include "openai/reasoning.h"
+#include "reasoning/reasoning.h"
 
 #include <gtest/gtest.h>
 

@@ -89,7 +89,8 @@ TEST(ResponsesRequestTest, WhatIsNotHereIsRefusedByName) {
            {"prompt", {{"id", "p"}}},
            {"max_tool_calls", 1},
            {"truncation", "auto"},
-           {"reasoning", {{"effort", "high"}}},
+           {"reasoning", {{"effort", "endless"}}},
+           {"reasoning", {{"context", "auto"}}},
            {"text", {{"format", {{"type", "json_object"}}}}},
            {"include", {"file_search_call.results"}},
            {"max_output_tokens", 0},
@@ -192,7 +193,7 @@ TEST(ResponsesAnswerTest, ThoughtsAreAnItemOfTheirOwn) {
   const auto request = read({{"input", "a"}, {"stream", true}});
   ASSERT_TRUE(request);
   const ReasoningMarkers markers{.open = "<t>", .close = "</t>", .open_id = 300, .close_id = '>'};
-  const AnswerContext context{.id = "1", .reasoning = markers, .in_reasoning = true};
+  const AnswerContext context{.id = "1", .reading = {.reasoning = markers, .in_reasoning = true}};
   const auto answer = make_responses_answer(*request, {}, context);
   const RequestOutput output = output_of("why</t>\nso");
   std::string text = answer->begin();

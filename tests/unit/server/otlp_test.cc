@@ -60,6 +60,21 @@ TEST(OtlpSpansTest, PhasesFollowOneAnotherInsideTheirRequest) {
   EXPECT_FALSE(spans[0].contains("parentSpanId"));
 }
 
+TEST(OtlpSpansTest, AResultOfTheEnginesToolIsAMomentOfItsRequest) {
+  AccessRecord record = answered();
+  record.prompts.at(0).tool_ms = {40, 75.5};
+  constexpr std::uint64_t kEnd = 1'700'000'000'000'000'000;
+  const json spans = parsed(spans_of(record, kEnd));
+  ASSERT_EQ(spans.size(), 6U);
+  for (const auto& [index, before_end] :
+       std::vector<std::pair<std::size_t, std::uint64_t>>{{4, 60'000'000}, {5, 24'500'000}}) {
+    EXPECT_EQ(spans[index]["name"], "execute_tool");
+    EXPECT_EQ(spans[index]["parentSpanId"], spans[0]["spanId"]);
+    EXPECT_EQ(nanos(spans[index], "startTimeUnixNano"), kEnd - before_end);
+    EXPECT_EQ(spans[index]["endTimeUnixNano"], spans[index]["startTimeUnixNano"]);
+  }
+}
+
 TEST(OtlpSpansTest, ATraceOfTheClientsIsGoneOnWithUnlessItIsNotSampled) {
   const std::string trace = "0af7651916cd43dd8448eb211c80319c";
   const json spans =

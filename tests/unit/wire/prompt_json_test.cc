@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
+#include "base/raw_json.h"
 #include "wire/openai_json.h"
 #include "wire/output_json.h"
-#include "wire/raw_json.h"
 
 namespace quire::wire {
 namespace {
@@ -115,10 +115,52 @@ TEST(PromptLineTest, AnIdComesBackAsItCameWithAnErrorToo) {
   }
 }
 
+TEST(PromptLineTest, AChoiceOfToolsIsReadOnceTheToolsAreKnown) {
+  const std::string tools = R"("tools":[{"type":"function","function":{"name":"f"}},)"
+                            R"({"type":"function","function":{"name":"g"}}])";
+  const auto choice = [&](const std::string& value) {
+    return parsed(R"({"prompt":"a","tool_choice":)" + value + "," + tools + "}").tool_choice;
+  };
+  EXPECT_FALSE(choice(R"("auto")").required);
+  EXPECT_TRUE(choice(R"("required")").required);
+  EXPECT_EQ(choice(R"("required")").function, "");
+  EXPECT_EQ(choice(R"({"type":"function","function":{"name":"g"}})").function, "g");
+  const GenerateRequest allowed = parsed(
+      R"({"prompt":"a","tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required",)"
+      R"("tools":[{"type":"function","function":{"name":"g"}}]}},)" +
+      tools + "}");
+  EXPECT_EQ(allowed.tools_json, R"([{"type":"function","function":{"name":"g"}}])");
+  EXPECT_EQ(allowed.tool_choice.function, "g");
+  EXPECT_FALSE(parsed(R"({"prompt":"a","parallel_tool_calls":false})").tool_choice.parallel);
+}
+
+TEST(PromptLineTest, AnEffortOfThoughtsGoesToTheTemplateAndNoneAllowsNone) {
+  const auto effort = [](const std::string& fields) {
+    const PromptLine line = parse_prompt_line(
+        R"({"custom_id":"1","body":{"messages":[{"role":"user","content":"a"}],)" + fields + "}}",
+        true,
+        {});
+    EXPECT_TRUE(line.request) << line.request.error().message();
+    return line.request ? *line.request : GenerateRequest{};
+  };
+  const GenerateRequest high = effort(R"("reasoning_effort":"high")");
+  EXPECT_EQ(high.template_context_json, R"({"enable_thinking":true,"reasoning_effort":"high"})");
+  EXPECT_FALSE(high.params.max_reasoning_tokens);
+  const GenerateRequest none =
+      effort(R"("reasoning_effort":"none","chat_template_kwargs":{"a":1.50})");
+  EXPECT_EQ(none.template_context_json,
+            R"({"enable_thinking":false,"reasoning_effort":"none","a":1.50})");
+  EXPECT_EQ(none.params.max_reasoning_tokens, 0);
+  const GenerateRequest own =
+      effort(R"("reasoning_effort":"low","chat_template_kwargs":{"enable_thinking":false})");
+  EXPECT_EQ(own.template_context_json, R"({"reasoning_effort":"low","enable_thinking":false})");
+  EXPECT_EQ(effort(R"("max_reasoning_tokens":7)").params.max_reasoning_tokens, 7);
+}
+
 TEST(PromptLineTest, WhatIsNotDoneIsRefusedWithWhatToDo) {
   EXPECT_NE(refusal(R"({"prompt":"a","response_format":{"type":"json_object"}})").find("leave it"),
             std::string::npos);
-  EXPECT_NE(refusal(R"({"prompt":"a","tools":[{}],"tool_choice":"required"})").find("auto"),
+  EXPECT_NE(refusal(R"({"prompt":"a","tools":[{}],"tool_choice":"required"})").find("tool_choice"),
             std::string::npos);
   EXPECT_NE(refusal(R"({"prompt":"a","temprature":1})").find("temprature"), std::string::npos);
   parsed(R"({"prompt":"a","response_format":{"type":"text"},"tools":null})");

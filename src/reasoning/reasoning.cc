@@ -1,4 +1,4 @@
-#include "openai/reasoning.h"
+#include "reasoning/reasoning.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace quire::openai {
+namespace quire {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n";
@@ -64,6 +64,16 @@ std::int64_t count_reasoning_tokens(const ReasoningMarkers& markers,
   if (!begins_inside && std::ranges::find(answer, markers.open_id) == answer.end()) return 0;
   const auto close = std::ranges::find(answer, markers.close_id);
   return (close - answer.begin()) + (close == answer.end() ? 0 : 1);
+}
+
+void ReasoningBudget::push(TokenId token) {
+  if (token == open_id_) {
+    inside_ = true;
+  } else if (token == close_id_) {
+    inside_ = false;
+  } else if (inside_) {
+    --num_left_;
+  }
 }
 
 ReasoningSplitter::ReasoningSplitter(const ReasoningMarkers* markers, bool begins_inside)
@@ -147,4 +157,4 @@ SplitText split_reasoning(const ReasoningMarkers* markers,
   return split;
 }
 
-}  // namespace quire::openai
+}  // namespace quire

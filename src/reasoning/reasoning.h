@@ -8,7 +8,7 @@
 
 #include "quire/tokenizer.h"
 
-namespace quire::openai {
+namespace quire {
 
 // What stands around a model's thoughts, which come before its answer.
 struct ReasoningMarkers {
@@ -31,6 +31,32 @@ bool ends_in_reasoning(const ReasoningMarkers& markers,
 std::int64_t count_reasoning_tokens(const ReasoningMarkers& markers,
                                     bool begins_inside,
                                     std::span<const TokenId> answer);
+
+// Follows the tokens of one answer and says when its thoughts must end.
+class ReasoningBudget {
+ public:
+  ReasoningBudget() = default;  // they never must
+  // `max_tokens` thoughts at most, over all blocks of them, their markers not counted.
+  ReasoningBudget(const ReasoningMarkers& markers, bool begins_inside, int max_tokens)
+      : open_id_(markers.open_id),
+        close_id_(markers.close_id),
+        inside_(begins_inside),
+        num_left_(max_tokens) {}
+
+  // The token that has to come next, whatever the model would choose.
+  std::optional<TokenId> forced() const {
+    return inside_ && num_left_ <= 0 ? close_id_ : std::nullopt;
+  }
+  // Whether the next token belongs to thoughts.
+  bool is_inside() const { return inside_; }
+  void push(TokenId token);
+
+ private:
+  std::optional<TokenId> open_id_;
+  std::optional<TokenId> close_id_;
+  bool inside_ = false;
+  int num_left_ = 0;
+};
 
 // A stretch of an answer, sorted.
 struct SplitText {
@@ -66,4 +92,4 @@ SplitText split_reasoning(const ReasoningMarkers* markers,
                           bool begins_inside,
                           std::string_view text);
 
-}  // namespace quire::openai
+}  // namespace quire

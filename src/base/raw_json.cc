@@ -1,4 +1,4 @@
-#include "wire/raw_json.h"
+#include "base/raw_json.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace quire::wire {
+namespace quire {
 namespace {
 
 // Walks over JSON that is known to be well-formed; never past its end all the same.
@@ -92,6 +92,19 @@ std::string_view raw_field(std::string_view object, std::string_view key) {
   return {};
 }
 
+std::string raw_with(std::string_view text,
+                     const std::vector<std::pair<std::string_view, std::string>>& replaced) {
+  std::string whole;
+  std::size_t at = 0;
+  for (const auto& [part, value] : replaced) {
+    const auto begin = static_cast<std::size_t>(part.data() - text.data());
+    whole += text.substr(at, begin - at);
+    whole += value;
+    at = begin + part.size();
+  }
+  return whole += text.substr(at);
+}
+
 std::string raw_object_without(std::string_view object, const std::vector<std::string>& names) {
   std::string kept;
   for (const auto& [name, value] : raw_fields(object)) {
@@ -101,4 +114,4 @@ std::string raw_object_without(std::string_view object, const std::vector<std::s
   return kept.empty() ? "{}" : kept + "}";
 }
 
-}  // namespace quire::wire
+}  // namespace quire
