@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from packages import PackageStore
+from packages import PackageStore, rehash
 from program import Program
 from scripted_model import HERMES
 from server_process import Server, post_bytes, serving
 from tool_scripts import CLOCK, MARKERS, QUESTION, SCRIPTS, WEATHER
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -303,6 +306,21 @@ def test_the_format_is_told_and_can_be_set(quire: Program, package: Path, server
     quire("serve", "-m", package, "--tool-format", "morse").assert_refused(2, "--tool-format")
 
 
+@pytest.mark.parametrize(("name", "found"), [
+    ("LLAMA3", "llama"), ("QWEN3", "hermes"), ("MISTRAL", "mistral"),
+    ("CHATML", "none in the chat template"), ("DEEPSEEK", "none in the chat template")])
+def test_published_templates_tell_their_formats(
+    quire: Program, tiny_package: Path, tmp_path: Path, name: str, found: str
+) -> None:
+    sys.path.append(str(ROOT / "tests" / "oracle_chat"))
+    import templates
+
+    package = Path(shutil.copytree(tiny_package, tmp_path / "package"))
+    (package / "chat_template.jinja").write_text(getattr(templates, name))
+    rehash(package)
+    assert re.search(rf"^  tools +{found}$", quire("inspect", package).out, re.MULTILINE)
+
+
 def test_markers_that_are_special_tokens_reach_the_parser(
     quire: Program, store: PackageStore
 ) -> None:
@@ -341,7 +359,7 @@ def test_lines_of_a_file_get_their_calls(quire: Program, package: Path) -> None:
     assert none["text"] == "Hello there." and "tool_calls" not in none
 
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "tools.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
 
 
