@@ -96,6 +96,15 @@ std::optional<ApiError> encode(const nlohmann::json& body, Prepared* prepared) {
   return std::nullopt;
 }
 
+// Compiles what the answers must follow; the prompts of a request share it.
+std::optional<ApiError> constrain(const nlohmann::json& body, Prepared* prepared) {
+  std::vector<GenerateRequest>& requests = prepared->request.requests;
+  auto constraint = prepared->model->facts().encoder.compile(requests.front().params);
+  if (!constraint) return error_of(constraint.error(), body);
+  for (GenerateRequest& request : requests) request.constraint = *constraint;
+  return std::nullopt;
+}
+
 // The names of a body's fields, for when it is used up.
 nlohmann::json names_of(const nlohmann::json& body) {
   nlohmann::json names = nlohmann::json::object();
@@ -158,6 +167,7 @@ std::variant<Prepared, ApiError> prepare_body(const GenerationApi& api,
                     .prompt_texts = {},
                     .kept = {},
                     .places = *std::move(places)};
+  if (auto error = constrain(fields, &prepared)) return *std::move(error);
   if (auto error = encode(fields, &prepared)) return *std::move(error);
   return prepared;
 }

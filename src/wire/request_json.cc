@@ -8,6 +8,7 @@
 
 #include "wire/raw_json.h"
 #include "wire/sampling_json.h"
+#include "wire/structured_json.h"
 
 namespace quire::wire {
 namespace {
@@ -65,16 +66,6 @@ Result<Prompt> read_prompt(const JsonObject& object, std::string_view raw, bool 
   return Prompt(std::vector<ChatMessage>{{.role = "user", .content = std::move(text)}});
 }
 
-Status check_response_format(const nlohmann::json& format) {
-  const auto type = format.is_object() ? format.find("type") : format.end();
-  if (!format.is_object() || type == format.end() || !type->is_string()) {
-    return invalid_argument("response_format must be an object with a type");
-  }
-  if (*type == "text") return ok_status();
-  return invalid_argument("response_format " + type->get<std::string>().substr(0, 40) +
-                          " is not in this version; leave it out, or ask for JSON in the prompt");
-}
-
 // What the template gets: tools, unless they are switched off, and variables.
 Result<bool> read_template_field(const JsonObject& object,
                                  std::string_view name,
@@ -102,10 +93,6 @@ Result<bool> read_template_field(const JsonObject& object,
   if (name == "chat_template_kwargs") {
     if (!value.is_object()) return invalid_argument("chat_template_kwargs must be an object");
     if (!value.empty()) request->template_context_json = std::string(raw);
-    return true;
-  }
-  if (name == "response_format") {
-    QUIRE_TRY(check_response_format(value));
     return true;
   }
   return false;
@@ -185,6 +172,8 @@ Status read_fields(const JsonObject& object,
     }
     QUIRE_ASSIGN(const bool for_template, read_template_field(object, name, text, request));
     if (for_template) continue;
+    QUIRE_ASSIGN(const bool structured, read_structured_field(name, text, request));
+    if (structured) continue;
     QUIRE_ASSIGN(const bool known, read_sampling_field(object, name, text, request));
     if (!known) return unknown_field(name);
   }
