@@ -44,6 +44,10 @@ void api_request(std::string_view input);
 // wherever it is cut, calls that anybody may run, and all else as it was.
 void tool_calls(std::string_view input);
 
+// Any bytes as a JSON Schema, a pattern or a grammar: refused in one line, or every text that its
+// masks begin can go on or end.
+void grammar(std::string_view input);
+
 // Any bytes as a configuration file: refused in one line, or names with values.
 void config_file(std::string_view input);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/constraint_flags.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
 #include "cli/line_editor.h"
@@ -24,6 +25,7 @@ namespace {
 struct ChatFlags {
   ModelFlags model;
   SamplingParams params{.max_tokens = 1024};
+  ConstraintFlags constraint;
   std::string system;
 };
 
@@ -176,6 +178,8 @@ int run_chat(const ChatFlags& flags, const CLI::App& command) {
     return report(status);
   }
   params.n = 1;
+  if (Status status = apply(flags.constraint, &params); !status.ok()) return report(status);
+  if (const auto made = llm->encoder().compile(params); !made) return report(made.error());
   std::signal(SIGINT, on_interrupt);
   LineEditor editor(chat_history_file());
   Chat chat(*std::move(llm), std::move(params), flags.system);
@@ -203,6 +207,7 @@ void add_chat_command(CLI::App* app, Action* action) {
   add_model_flags(command, &flags->model);
   add_tools_flag(command, &flags->model);
   add_sampling_flags(command, &flags->params);
+  add_constraint_flags(command, &flags->constraint);
   command->add_option("--system", flags->system, "A system message to begin with");
   command->callback([flags, command, action] {
     *action = [flags, command] { return run_chat(*flags, *command); };

@@ -12,7 +12,7 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 21> kFlagNames = {{{"num_threads", "--threads"},
+constexpr std::array<FlagName, 25> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"pin_threads", "--pin-threads"},
                                                   {"device", "--device"},
                                                   {"backend", "--backend"},
@@ -32,7 +32,11 @@ constexpr std::array<FlagName, 21> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"no_auth", "--no-auth"},
                                                   {"tls_cert", "--tls-cert"},
                                                   {"tls_key", "--tls-key"},
-                                                  {"otlp_endpoint", "--otlp-endpoint"}}};
+                                                  {"otlp_endpoint", "--otlp-endpoint"},
+                                                  {"json_schema", "--json-schema"},
+                                                  {"regex", "--regex"},
+                                                  {"grammar", "--grammar"},
+                                                  {"choice", "--choice"}}};
 
 // ASCII, whatever the locale.
 bool is_word(char c) {

@@ -10,6 +10,7 @@
 
 #include "base/cpus.h"
 #include "cli/commands.h"
+#include "cli/constraint_flags.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
@@ -27,6 +28,7 @@ namespace {
 struct GenerateFlags {
   ModelFlags model;
   SamplingParams params;
+  ConstraintFlags constraint;
   std::vector<std::string> prompts;
   std::string file;
   bool raw = false;
@@ -170,8 +172,9 @@ void print_cpus(const EngineOptions& options) {
   }
 }
 
-int run_generate(const GenerateFlags& flags, const CLI::App& command) {
+int run_generate(GenerateFlags flags, const CLI::App& command) {
   if (flags.model.show_config) return show_config(flags.model);
+  if (Status status = apply(flags.constraint, &flags.params); !status.ok()) return report(status);
   // Read before the model is opened: a wrong flag or file is told at once.
   if (Status status = validate(flags.params, std::numeric_limits<int>::max()); !status.ok()) {
     return report(status);
@@ -179,6 +182,8 @@ int run_generate(const GenerateFlags& flags, const CLI::App& command) {
   if (flags.stats) print_cpus(flags.model.engine);
   Result<Llm> llm = Llm::open(flags.model.package, engine_options(flags.model));
   if (!llm) return report(llm.error());
+  // A constraint that cannot be is told before anything is computed.
+  if (const auto made = llm->encoder().compile(flags.params); !made) return report(made.error());
   const auto prompts = collect_prompts(flags, command, *llm);
   if (!prompts) return report(prompts.error());
   const Answers answers = answer(*prompts, flags.stats, &*llm);
@@ -212,11 +217,13 @@ void add_generate_command(CLI::App* app, Action* action) {
       "  quire generate -m models/smollm2-135m-instruct \"What is the capital of France?\"\n"
       "  quire generate -m PKG --file questions.txt -n 64 --temperature 0.7 --top-p 0.9 --seed 1\n"
       "  quire generate -m PKG --file prompts.jsonl --json > answers.jsonl\n"
+      "  quire generate -m PKG --choice yes --choice no \"Is the sky blue?\"\n"
       "  quire generate -m PKG --raw \"Once upon a time\"\n"
       "  quire generate -m PKG --token-ids 1,4093,198");
   add_model_flags(command, &flags->model);
   add_tools_flag(command, &flags->model);
   add_sampling_flags(command, &flags->params);
+  add_constraint_flags(command, &flags->constraint);
   command->add_flag("--recommended",
                     flags->recommended,
                     "Sample as the package's generation_config.json says, where no flag or field "

@@ -12,14 +12,8 @@ namespace {
 using Range = CodePointSet::Range;
 
 // The two-character escapes of JSON: what follows the backslash, and what it means.
-constexpr std::array<std::pair<char, char32_t>, 8> kShortEscapes = {{{'"', U'"'},
-                                                                     {'\\', U'\\'},
-                                                                     {'/', U'/'},
-                                                                     {'b', 8},
-                                                                     {'f', 12},
-                                                                     {'n', 10},
-                                                                     {'r', 13},
-                                                                     {'t', 9}}};
+constexpr std::array<std::pair<char, char32_t>, 8> kShortEscapes = {
+    {{'"', U'"'}, {'\\', U'\\'}, {'/', U'/'}, {'b', 8}, {'f', 12}, {'n', 10}, {'r', 13}, {'t', 9}}};
 
 ByteSet byte_set(char byte) {
   ByteSet set;

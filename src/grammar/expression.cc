@@ -40,9 +40,9 @@ Grammar::Grammar(const Limits& limits) : limits_(limits) {
 
 Status Grammar::full() const {
   if (!full_) return ok_status();
-  return invalid_argument(
-      "the constraint is too large: it needs more than " + std::to_string(limits_.expressions) +
-      " expressions or " + std::to_string(limits_.rules) + " rules; make it simpler");
+  return invalid_argument("the constraint is too large: it needs more than " +
+                          std::to_string(limits_.expressions) + " expressions or " +
+                          std::to_string(limits_.rules) + " rules; make it simpler");
 }
 
 ExprId Grammar::add(Expr expr) {
@@ -62,8 +62,7 @@ ExprId Grammar::one_of(const CodePointSet& set, Spelling spelling) {
   std::size_t at = 0;
   while (at < sets_.size() && sets_[at] != set) ++at;
   if (at == sets_.size()) sets_.push_back(set);
-  return add(
-      {.kind = Kind::kClass, .spelling = spelling, .value = static_cast<std::int32_t>(at)});
+  return add({.kind = Kind::kClass, .spelling = spelling, .value = static_cast<std::int32_t>(at)});
 }
 
 ExprId Grammar::dfa(std::shared_ptr<const Dfa> dfa, Spelling spelling) {

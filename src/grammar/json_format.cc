@@ -70,15 +70,13 @@ std::string uri() {
   const std::string authority = "(" + chars(":") + "@)?" + host + "(:[0-9]*)?";
   const std::string segments = "(/" + chars(":@") + ")*";
   const std::string first = "([:@" + plain + "]|%[0-9A-Fa-f]{2})" + chars(":@");
-  return "[A-Za-z][A-Za-z0-9+.-]*:(//" + authority + segments + "|/?" + first + segments + R"(|)(\?)" +
-         chars(":@/?") + ")?(#" + chars(":@/?") + ")?";
+  return "[A-Za-z][A-Za-z0-9+.-]*:(//" + authority + segments + "|/?" + first + segments +
+         R"(|)(\?)" + chars(":@/?") + ")?(#" + chars(":@/?") + ")?";
 }
 
 std::string uuid() { return "[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"; }
 
-std::string base64() {
-  return "([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?";
-}
+std::string base64() { return "([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"; }
 
 using Maker = std::string (*)();
 constexpr std::array<std::pair<std::string_view, Maker>, 11> kFormats = {

@@ -99,9 +99,8 @@ std::optional<State> Reader::digit(State state, char c) const {
   for (std::size_t i = 0; i < 2; ++i) {
     if (bounds[i] == nullptr) continue;
     state.order[i] =
-        fraction
-            ? Comparison::after_fraction(state.order[i], state.count, c, bounds[i]->value)
-            : Comparison::after_whole(state.order[i], state.count, c, bounds[i]->value);
+        fraction ? Comparison::after_fraction(state.order[i], state.count, c, bounds[i]->value)
+                 : Comparison::after_whole(state.order[i], state.count, c, bounds[i]->value);
   }
   state.rest = (state.rest * 10 + (c - '0')) % divisor_;
   if (fraction) {
@@ -149,8 +148,10 @@ int Reader::against(const State& state, const Decimal& bound, int order) const {
 }
 
 bool Reader::accepts(State state) const {
-  if (state.phase == Phase::kZero || state.phase == Phase::kWhole) state = end_whole(state);
-  else if (state.phase != Phase::kFraction) return false;
+  if (state.phase == Phase::kZero || state.phase == Phase::kWhole)
+    state = end_whole(state);
+  else if (state.phase != Phase::kFraction)
+    return false;
   if (decimals_ >= 0) {
     for (int i = state.count; i < decimals_; ++i) state.rest = state.rest * 10 % divisor_;
     if (state.rest != 0) return false;
@@ -217,8 +218,7 @@ Result<Dfa> number_dfa(const NumberRange& range, const Limits& limits) {
     for (const char c : std::string_view("-.0123456789")) {
       const std::optional<State> next = reader.step(state, c);
       if (!next) continue;
-      const auto [found, added] =
-          names.try_emplace(*next, static_cast<std::int32_t>(order.size()));
+      const auto [found, added] = names.try_emplace(*next, static_cast<std::int32_t>(order.size()));
       if (added) order.push_back(*next);
       const auto code = static_cast<char32_t>(c);
       made.edges.push_back({{code, code}, found->second});

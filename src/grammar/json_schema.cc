@@ -17,9 +17,7 @@ std::string unescape(std::string_view token) {
   std::string key;
   for (std::size_t i = 0; i < token.size(); ++i) {
     if (token[i] == '%' && i + 2 < token.size()) {
-      const auto value = [](char c) {
-        return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-      };
+      const auto value = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
       key += static_cast<char>(value(token[i + 1]) * 16 + value(token[i + 2]));
       i += 2;
     } else if (token[i] == '~' && i + 1 < token.size()) {
@@ -36,9 +34,9 @@ std::string unescape(std::string_view token) {
 Status SchemaCompiler::work() {
   QUIRE_TRY(grammar_.full());
   if (++work_ <= grammar_.limits().schema_work) return ok_status();
-  return invalid_argument(
-      "the schema is too complex: more than " + std::to_string(grammar_.limits().schema_work) +
-      " combinations of its parts; use fewer anyOf beside one another");
+  return invalid_argument("the schema is too complex: more than " +
+                          std::to_string(grammar_.limits().schema_work) +
+                          " combinations of its parts; use fewer anyOf beside one another");
 }
 
 Result<SchemaRef> SchemaCompiler::resolve(const SchemaRef& owner) {
@@ -177,9 +175,9 @@ Result<ExprId> SchemaCompiler::compile_choice(const Conjunction& all) {
         QUIRE_ASSIGN(const bool exclusive, apart(ways[i], ways[j], 0));
         if (exclusive) continue;
         return invalid_argument("the schema's keyword \"oneOf\" at " +
-                                choice.owner.path.substr(0, 300) + " is not enforced: its schemas " +
-                                std::to_string(i) + " and " + std::to_string(j) +
-                                " may hold both; use anyOf");
+                                choice.owner.path.substr(0, 300) +
+                                " is not enforced: its schemas " + std::to_string(i) + " and " +
+                                std::to_string(j) + " may hold both; use anyOf");
       }
     }
   }

@@ -50,8 +50,8 @@ ExprId JsonText::any_number() {
   const CodePointSet signs({{U'+', U'+'}, {U'-', U'-'}});
   const CodePointSet letters({{U'e', U'e'}, {U'E', U'E'}});
   const ExprId exponent = g.concat({g.one_of(letters), g.optional(g.one_of(signs)), some});
-  number_ = g.concat(
-      {any_integer(), g.optional(g.concat({byte('.'), some})), g.optional(exponent)});
+  number_ =
+      g.concat({any_integer(), g.optional(g.concat({byte('.'), some})), g.optional(exponent)});
   return number_;
 }
 
@@ -72,8 +72,8 @@ ExprId JsonText::string(std::string_view text) {
       run += text[at];
     } else {
       parts.push_back(grammar_->bytes(std::exchange(run, {})));
-      parts.push_back(grammar_->one_of(CodePointSet::of(next.code_point, next.code_point),
-                                       Spelling::kJson));
+      parts.push_back(
+          grammar_->one_of(CodePointSet::of(next.code_point, next.code_point), Spelling::kJson));
     }
     at += next.length;
   }
@@ -88,13 +88,10 @@ ExprId JsonText::member(ExprId key, ExprId value) {
 ExprId JsonText::list(char open, ExprId item, char close) {
   Grammar& g = *grammar_;
   const ExprId more = g.repeat(g.concat({byte(','), whitespace(), item}), 0, -1);
-  return g.concat(
-      {byte(open), whitespace(), g.optional(g.concat({item, more})), byte(close)});
+  return g.concat({byte(open), whitespace(), g.optional(g.concat({item, more})), byte(close)});
 }
 
-ExprId JsonText::any_object() {
-  return list('{', member(any_string(), any_value()), '}');
-}
+ExprId JsonText::any_object() { return list('{', member(any_string(), any_value()), '}'); }
 
 ExprId JsonText::any_array() {
   return list('[', grammar_->concat({any_value(), whitespace()}), ']');

@@ -16,19 +16,19 @@ class JsonText {
  public:
   explicit JsonText(Grammar* grammar) : grammar_(grammar) {}
 
-  ExprId whitespace();    // between two tokens: kMaxWhitespace characters at most
-  ExprId any_value();     // recursive
+  ExprId whitespace();  // between two tokens: kMaxWhitespace characters at most
+  ExprId any_value();   // recursive
   ExprId any_object();
   ExprId any_array();
   ExprId any_string();
-  ExprId any_number();    // with fraction and exponent
-  ExprId any_integer();   // without
-  ExprId character();     // of a string, in every spelling
+  ExprId any_number();   // with fraction and exponent
+  ExprId any_integer();  // without
+  ExprId character();    // of a string, in every spelling
   ExprId boolean();
-  ExprId quoted(ExprId characters);          // between quotation marks
-  ExprId string(std::string_view text);      // this very one, quoted
-  ExprId literal(const Json& value);         // this very value, white space apart
-  ExprId member(ExprId key, ExprId value);   // key : value, with white space behind it
+  ExprId quoted(ExprId characters);         // between quotation marks
+  ExprId string(std::string_view text);     // this very one, quoted
+  ExprId literal(const Json& value);        // this very value, white space apart
+  ExprId member(ExprId key, ExprId value);  // key : value, with white space behind it
   ExprId byte(char c) { return grammar_->bytes(std::string(1, c)); }
 
  private:

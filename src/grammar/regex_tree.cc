@@ -167,11 +167,12 @@ Result<RegexTree> Parser::group(int depth) {
     if (take(U"=") || take(U"!") || take(U"<=") || take(U"<!")) return not_here("a lookaround");
     if (take(U">")) return not_here("an atomic group");
     const bool named = take(U"P<") || take(U"<");
-    if (!named && !take(U":")) return not_here("a group of the form (?" + [this] {
-      std::string text;
-      append_utf8(peek(), &text);
-      return text;
-    }() + ")");
+    if (!named && !take(U":"))
+      return not_here("a group of the form (?" + [this] {
+        std::string text;
+        append_utf8(peek(), &text);
+        return text;
+      }() + ")");
     if (named) {
       while (!done() && peek() != U'>') ++at_;
       if (!take(U'>')) return wrong("a name of a group without its >");

@@ -26,9 +26,7 @@ struct SchemaRef {
     const auto found = json->find(keyword);
     return found == json->end() ? nullptr : &*found;
   }
-  SchemaRef below(const char* keyword) const {
-    return {&(*json)[keyword], path + "/" + keyword};
-  }
+  SchemaRef below(const char* keyword) const { return {&(*json)[keyword], path + "/" + keyword}; }
   SchemaRef below(const char* keyword, const std::string& key) const {
     return {&(*json)[keyword][key], path + "/" + keyword + "/" + key};
   }

@@ -91,7 +91,8 @@ constexpr std::array<std::string_view, 7> kTypes = {
 bool is_schema(const Json& value) { return value.is_object() || value.is_boolean(); }
 
 bool is_type(const Json& value) {
-  return value.is_string() && std::ranges::find(kTypes, value.get<std::string_view>()) != kTypes.end();
+  return value.is_string() &&
+         std::ranges::find(kTypes, value.get<std::string_view>()) != kTypes.end();
 }
 
 template <typename Is>
@@ -106,7 +107,8 @@ bool is_count(const Json& value) {
     const double number = value.get<double>();
     return number >= 0 && number == static_cast<double>(static_cast<long long>(number));
   }
-  return value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
+  return value.is_number_unsigned() ||
+         (value.is_number_integer() && value.get<std::int64_t>() >= 0);
 }
 
 // What the keyword's value must be; empty if it is that.

@@ -59,8 +59,7 @@ Result<SchemaCompiler::Refs> SchemaCompiler::value_schemas(const std::string& ke
 
 // Keys that are not named, by which patterns they match; with what their values must be.
 Result<std::vector<SchemaCompiler::OtherKeys>> SchemaCompiler::split_others(
-    const Refs& all,
-    const std::vector<std::string>& names) {
+    const Refs& all, const std::vector<std::string>& names) {
   const Limits& limits = grammar_.limits();
   std::vector<OtherKeys> cells(1);
   const auto everything = [&] { return length_dfa(0, -1, limits); };
@@ -162,8 +161,7 @@ ExprId SchemaCompiler::rest(std::size_t at, int count, ObjectShape* shape) {
   std::vector<ExprId> ways;
   if (!open && count >= shape->min) ways.push_back(grammar_.empty());
   if (shape->max < 0 || count < shape->max) {
-    ways.push_back(
-        grammar_.concat({text_.byte(','), text_.whitespace(), keys(at, count, shape)}));
+    ways.push_back(grammar_.concat({text_.byte(','), text_.whitespace(), keys(at, count, shape)}));
   }
   grammar_.set_body(rule, grammar_.alt(std::move(ways)));
   return grammar_.rule(rule);
@@ -187,8 +185,7 @@ ExprId SchemaCompiler::keys(std::size_t at, int count, ObjectShape* shape) {
   } else if (shape->other != grammar_.never()) {
     // Others may repeat a key, as JSON lets them; so only one of them is sure to count.
     if (shape->min > count + 1) shape->too_many = true;
-    const ExprId more =
-        grammar_.concat({text_.byte(','), text_.whitespace(), shape->other});
+    const ExprId more = grammar_.concat({text_.byte(','), text_.whitespace(), shape->other});
     const int most = shape->max < 0 ? -1 : shape->max - count - 1;
     ways.push_back(grammar_.concat({shape->other, grammar_.repeat(more, 0, most)}));
   }
@@ -201,10 +198,8 @@ ExprId SchemaCompiler::members(ObjectShape* shape) {
   std::vector<ExprId> ways;
   if (!open && shape->min == 0) ways.push_back(grammar_.empty());
   if (shape->max != 0) ways.push_back(keys(0, 0, shape));
-  return grammar_.concat({text_.byte('{'),
-                          text_.whitespace(),
-                          grammar_.alt(std::move(ways)),
-                          text_.byte('}')});
+  return grammar_.concat(
+      {text_.byte('{'), text_.whitespace(), grammar_.alt(std::move(ways)), text_.byte('}')});
 }
 
 Result<ExprId> SchemaCompiler::compile_object(const Refs& all) {
@@ -286,8 +281,7 @@ Result<ExprId> SchemaCompiler::compile_array(const Refs& all) {
   ExprId after = tail(std::max(first, 1));
   ExprId head = with_space(last);
   for (int i = first; i-- > 0;) {
-    QUIRE_ASSIGN(const ExprId item,
-                 compile(item_schemas(static_cast<std::size_t>(i), all)));
+    QUIRE_ASSIGN(const ExprId item, compile(item_schemas(static_cast<std::size_t>(i), all)));
     if (i + 1 < first) {  // what comes behind item i: the end, or item i + 1 and what follows it
       std::vector<ExprId> ways;
       if (i + 1 >= min) ways.push_back(grammar_.empty());

@@ -87,9 +87,9 @@ Result<NumberRange> SchemaCompiler::number_range(const Refs& all, bool integer) 
     QUIRE_ASSIGN(auto multiple, number("multipleOf"));
     if (multiple) {
       if (range.multiple_of && compare(*range.multiple_of, *multiple) != 0) {
-        return invalid_argument("the schema's keyword \"multipleOf\" at " +
-                                schema.path.substr(0, 300) +
-                                " stands beside another of a different value, which is not enforced");
+        return invalid_argument(
+            "the schema's keyword \"multipleOf\" at " + schema.path.substr(0, 300) +
+            " stands beside another of a different value, which is not enforced");
       }
       if (multiple->whole.size() + multiple->fraction.size() > 9) {
         return invalid_argument("the schema's keyword \"multipleOf\" at " +
@@ -157,13 +157,11 @@ Result<ExprId> SchemaCompiler::compile_string(const Refs& all) {
   const bool long_enough = shortest >= min;
   const bool short_enough = max < 0 || (longest >= 0 && longest <= max);
   if (!long_enough || !short_enough) {
-    QUIRE_ASSIGN(
-        const Dfa length,
-        length_dfa(long_enough ? 0 : min, short_enough ? -1 : max, grammar_.limits()));
+    QUIRE_ASSIGN(const Dfa length,
+                 length_dfa(long_enough ? 0 : min, short_enough ? -1 : max, grammar_.limits()));
     QUIRE_ASSIGN(dfa, intersect(dfa, length, grammar_.limits()));
   }
-  return text_.quoted(
-      grammar_.dfa(std::make_shared<const Dfa>(std::move(dfa)), Spelling::kJson));
+  return text_.quoted(grammar_.dfa(std::make_shared<const Dfa>(std::move(dfa)), Spelling::kJson));
 }
 
 }  // namespace quire::grammar

@@ -111,8 +111,8 @@ std::vector<const Json*> allowed_values(const std::vector<SchemaRef>& all) {
       return;
     }
     std::erase_if(values, [&](const Json* value) {
-      return std::ranges::none_of(
-          others, [&](const Json* other) { return same_value(*value, *other); });
+      return std::ranges::none_of(others,
+                                  [&](const Json* other) { return same_value(*value, *other); });
     });
   };
   for (const SchemaRef& schema : all) {

@@ -13,9 +13,9 @@ namespace quire::grammar {
 // come after it, and `skip` is where its brother stands.
 struct TokenTree {
   struct Node {
-    std::int32_t skip;   // the first node that is not below this one
-    TokenId token;       // that ends here; -1: none
-    std::int32_t more;   // further tokens of the same bytes: 1 + where in `same`; 0: none
+    std::int32_t skip;    // the first node that is not below this one
+    TokenId token;        // that ends here; -1: none
+    std::int32_t more;    // further tokens of the same bytes: 1 + where in `same`; 0: none
     std::uint16_t depth;  // of its byte in the token, from 0
     std::uint8_t byte;
   };

@@ -64,8 +64,7 @@ Result<std::shared_ptr<const Constraint>> ConstraintCompiler::compile(
     return invalid_argument("structured output needs a tokenizer, and this package has none");
   }
   if (auto known = find(output)) return known;
-  QUIRE_ASSIGN(auto constraint,
-               grammar::compile_constraint(output, vocabulary_of(*tokenizer)));
+  QUIRE_ASSIGN(auto constraint, grammar::compile_constraint(output, vocabulary_of(*tokenizer)));
   keep(output, constraint);
   return constraint;
 }

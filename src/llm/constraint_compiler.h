@@ -26,7 +26,7 @@ class ConstraintCompiler {
   std::shared_ptr<const Constraint> find(const StructuredOutput& output) const;
   void keep(const StructuredOutput& output, std::shared_ptr<const Constraint> constraint) const;
 
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;       // of what follows
   mutable std::list<Entry> kept_;  // the one used last first
   mutable std::once_flag read_;
   mutable std::shared_ptr<const grammar::Vocabulary> vocabulary_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/raw_json.h"
 #include "openai/responses_api.h"
 
 namespace quire::openai {
@@ -24,7 +25,7 @@ constexpr std::size_t kMaxMetadataKey = 64;
 constexpr std::size_t kMaxMetadataValue = 512;
 
 // Fields that the chat completion has under the same name.
-constexpr std::array<std::string_view, 26> kSameAsChat = {"model",
+constexpr std::array<std::string_view, 33> kSameAsChat = {"model",
                                                           "max_reasoning_tokens",
                                                           "parallel_tool_calls",
                                                           "stream",
@@ -49,7 +50,14 @@ constexpr std::array<std::string_view, 26> kSameAsChat = {"model",
                                                           "bad_words",
                                                           "stream_options",
                                                           "skip_special_tokens",
-                                                          "include_stop_str_in_output"};
+                                                          "include_stop_str_in_output",
+                                                          "structured_outputs",
+                                                          "guided_json",
+                                                          "guided_regex",
+                                                          "guided_choice",
+                                                          "guided_grammar",
+                                                          "grammar",
+                                                          "json_schema"};
 // And those that are read here.
 constexpr std::array<std::string_view, 19> kOwn = {"input",
                                                    "instructions",
@@ -239,14 +247,36 @@ Status check_neutral(const std::string& name, const json& value) {
   constexpr std::array<std::string_view, 4> kTexts = {
       "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"};
   if (is_one_of(name, kTexts) && !value.is_string()) return must_be(name, "a text");
-  if (name == "metadata") return read_metadata(value);
-  if (name != "text") return ok_status();
-  const json format = value.is_object() && value.contains("format") ? value["format"] : json();
-  const bool plain = value.is_object() && (format.is_null() || format == json{{"type", "text"}});
-  if (!plain) return invalid_argument("text may have the format text alone in this version");
-  for (const auto& [key, unused] : value.items()) {
+  return name == "metadata" ? read_metadata(value) : ok_status();
+}
+
+// text.format is a chat completion's response_format with the schema one level higher. Its text is
+// read and not its value, for the order of the schema's properties.
+Status read_text(std::string_view raw, ordered_json* chat, ResponseForm* form) {
+  const ordered_json text = ordered_json::parse(raw, nullptr, false);
+  if (!text.is_object()) return must_be("text", "an object");
+  for (const auto& [key, unused] : text.items()) {
     if (key != "format") return not_here("text with the field \"" + key.substr(0, 60) + "\"");
   }
+  if (!text.contains("format") || text["format"].is_null()) return ok_status();
+  ordered_json format = text["format"];
+  if (!format.is_object() || !format.contains("type") || !format["type"].is_string()) {
+    return must_be("text", "an object whose format has a type");
+  }
+  const std::string type = format["type"];
+  if (type != "text" && type != "json_object" && type != "json_schema") {
+    return must_be("text", "of the format text, json_object or json_schema");
+  }
+  form->echo["text"] = {{"format", format}};
+  if (type == "text") return ok_status();
+  ordered_json wanted = {{"type", type}};
+  format.erase("type");
+  if (type == "json_schema") {
+    wanted["json_schema"] = std::move(format);
+  } else if (!format.empty()) {
+    return must_be("text", "of a format json_object without further fields");
+  }
+  (*chat)["response_format"] = std::move(wanted);
   return ok_status();
 }
 
@@ -350,12 +380,12 @@ Status read_reasoning(const json& reasoning, ordered_json* chat) {
 }
 
 // The chat completion that means the same, without its messages.
-Status read_fields(const json& body, ordered_json* chat, ResponseForm* form) {
+Status read_fields(const json& body, std::string_view raw, ordered_json* chat, ResponseForm* form) {
   for (const auto& [name, value] : body.items()) {
     if (value.is_null() && (is_one_of(name, kNotHere) || is_one_of(name, kOwn))) continue;
     if (is_one_of(name, kNotHere)) return not_here(name);
     if (is_one_of(name, kSameAsChat)) {
-      (*chat)[name] = value;
+      (*chat)[name] = ordered_json::parse(raw_field(raw, name), nullptr, false);
     } else if (!is_one_of(name, kOwn)) {
       return invalid_argument("the field \"" + name.substr(0, 60) +
                               "\" is not known; leave it out");
@@ -367,6 +397,8 @@ Status read_fields(const json& body, ordered_json* chat, ResponseForm* form) {
       QUIRE_TRY(read_choice(value, chat));
     } else if (name == "reasoning") {
       QUIRE_TRY(read_reasoning(value, chat));
+    } else if (name == "text") {
+      QUIRE_TRY(read_text(raw_field(raw, name), chat, form));
     } else {
       QUIRE_TRY(check_neutral(name, value));
     }
@@ -394,7 +426,7 @@ void fill_echo(const json& body, const SamplingParams& params, ordered_json* ech
   (*echo)["service_tier"] = "default";
   (*echo)["store"] = given("store", true);
   (*echo)["temperature"] = params.temperature;
-  (*echo)["text"] = {{"format", {{"type", "text"}}}};
+  if (!echo->contains("text")) (*echo)["text"] = {{"format", {{"type", "text"}}}};
   (*echo)["tool_choice"] = given("tool_choice", "auto");
   (*echo)["tools"] = given("tools", json::array());
   (*echo)["top_p"] = params.top_p;
@@ -438,7 +470,7 @@ Result<ApiRequest> read_responses_request(ApiBody body,
   auto form = std::make_shared<ResponseForm>();
   form->caller = caller;
   ordered_json chat;
-  QUIRE_TRY(read_fields(body.json(), &chat, form.get()));
+  QUIRE_TRY(read_fields(body.json(), body.text(), &chat, form.get()));
   QUIRE_ASSIGN(const json instructions, read_text_or_null(body.json(), "instructions"));
   QUIRE_ASSIGN(const json previous, read_text_or_null(body.json(), "previous_response_id"));
   QUIRE_TRY(find_previous(previous, form.get()));

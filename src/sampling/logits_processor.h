@@ -31,9 +31,9 @@ struct LogitsContext {
   LogitsConstraint constraint = {};
 };
 
-// Changes the logits in place as the parameters ask, in vLLM's order: constraint, allowed ids, bad words and
-// min_tokens set ids to minus infinity, then logit bias, repetition, frequency and presence
-// penalty. Temperature and truncation are the sampler's.
+// Changes the logits in place as the parameters ask, in vLLM's order: constraint, allowed ids, bad
+// words and min_tokens set ids to minus infinity, then logit bias, repetition, frequency and
+// presence penalty. Temperature and truncation are the sampler's.
 void process_logits(const SamplingParams& params,
                     const LogitsContext& context,
                     std::span<float> logits);

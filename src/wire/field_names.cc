@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "wire/structured_json.h"
+
 namespace quire::wire {
 namespace {
 
@@ -23,8 +25,9 @@ constexpr std::array<std::string_view, 9> kWithoutEffect = {"model",
 Names names_of(OpenAiApi api) {
   Names names = sampling_field_names();
   names.insert(names.end(), kWithoutEffect.begin(), kWithoutEffect.end());
-  names.insert(names.end(),
-               {"stream", "max_completion_tokens", "best_of", "top_logprobs", "response_format"});
+  names.insert(names.end(), {"stream", "max_completion_tokens", "best_of", "top_logprobs"});
+  const Names& structured = structured_field_names();
+  names.insert(names.end(), structured.begin(), structured.end());
   if (api == OpenAiApi::kCompletion) {
     names.insert(names.end(), {"prompt", "echo"});
   } else {

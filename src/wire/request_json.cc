@@ -8,6 +8,7 @@
 
 #include "base/raw_json.h"
 #include "wire/sampling_json.h"
+#include "wire/structured_json.h"
 #include "wire/tool_choice_json.h"
 
 namespace quire::wire {
@@ -66,16 +67,6 @@ Result<Prompt> read_prompt(const JsonObject& object, std::string_view raw, bool 
   return Prompt(std::vector<ChatMessage>{{.role = "user", .content = std::move(text)}});
 }
 
-Status check_response_format(const nlohmann::json& format) {
-  const auto type = format.is_object() ? format.find("type") : format.end();
-  if (!format.is_object() || type == format.end() || !type->is_string()) {
-    return invalid_argument("response_format must be an object with a type");
-  }
-  if (*type == "text") return ok_status();
-  return invalid_argument("response_format " + type->get<std::string>().substr(0, 40) +
-                          " is not in this version; leave it out, or ask for JSON in the prompt");
-}
-
 // What the template gets: tools, unless they are switched off, and variables.
 Result<bool> read_template_field(const JsonObject& object,
                                  std::string_view name,
@@ -107,10 +98,6 @@ Result<bool> read_template_field(const JsonObject& object,
     return true;
   }
   if (name == "reasoning_effort") return true;  // likewise with the template's variables
-  if (name == "response_format") {
-    QUIRE_TRY(check_response_format(value));
-    return true;
-  }
   return false;
 }
 
@@ -191,6 +178,8 @@ Status read_fields(const JsonObject& object,
     }
     QUIRE_ASSIGN(const bool for_template, read_template_field(object, name, text, request));
     if (for_template) continue;
+    QUIRE_ASSIGN(const bool structured, read_structured_field(name, text, request));
+    if (structured) continue;
     QUIRE_ASSIGN(const bool known, read_sampling_field(object, name, text, request));
     if (!known) return unknown_field(name);
   }

@@ -16,7 +16,7 @@ def shell_blocks(name: str) -> list[tuple[str, str]]:
     return [(f"{name}-{index}", block) for index, block in enumerate(blocks)]
 
 
-PAGES = ("README.md", "docs/guide.md", "docs/nanochat.md")
+PAGES = ("README.md", "docs/guide.md", "docs/nanochat.md", "docs/structured_output.md")
 BLOCKS = [block for page in PAGES for block in shell_blocks(page)]
 
 

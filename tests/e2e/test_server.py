@@ -108,7 +108,7 @@ def test_sixty_four_streams_at_once_are_each_what_they_are_alone(server: Server)
     [("temperature", 99, "temperature"), ("n", 0, "n"), ("n", 17, "n"),
      ("functions", [], "functions"), ("top_logprobs", 3, "top_logprobs"),
      ("stream_options", {}, "stream_options"), ("stream", 1, "stream"),
-     ("response_format", {"type": "json_object"}, "response_format"),
+     ("response_format", {"type": "grammar"}, "response_format"),
      ("tool_choice", "required", "tool_choice"), ("logit_bias", {"999999": 1}, "logit_bias"),
      ("max_tokens", 0, "max_tokens"), ("messages", "hi", "messages"), ("stop", 3, "stop"), ("model", {}, "model")])
 def test_what_cannot_be_done_is_refused_by_name(

@@ -83,8 +83,8 @@ int main() {
         for (const json& byte : token) bytes.back() += static_cast<char>(byte.get<int>());
       }
       const auto size = static_cast<int>(bytes.size());
-      vocabulary = std::make_shared<const Vocabulary>(
-          std::move(bytes), std::vector<std::string>(), size);
+      vocabulary =
+          std::make_shared<const Vocabulary>(std::move(bytes), std::vector<std::string>(), size);
       std::cout << "{}" << std::endl;
       continue;
     }
