@@ -53,9 +53,12 @@ void append_result(Sample* sample) {
   }
 }
 
-// Whether the next token has to follow the constraint. Thoughts, which come before the answer, are
-// free.
-bool is_held(const Sample& sample) { return sample.matcher && !sample.thoughts.is_inside(); }
+// Of the constraint that the next token has to follow; null for none. Thoughts, which come before
+// the answer, are free.
+grammar::Matcher* matcher_of(Sample* sample) {
+  if (!sample->matcher || sample->thoughts.is_inside()) return nullptr;
+  return &*sample->matcher;
+}
 
 // Adds the token that was just appended to the parts, and what a tool has to say to it.
 FinishReason reason_to_finish(Sample* sample, TokenId token) {
@@ -70,17 +73,18 @@ FinishReason reason_to_finish(Sample* sample, TokenId token) {
   if (sample->tool != nullptr) event = sample->calls.push(sample->tool->markers(), token);
   const bool may_stop = sample->sequence.num_output_tokens() > params.min_tokens;
   if (sample->parts.append(token, place_of(event), may_stop)) return FinishReason::kStop;
-  if (is_held(*sample) && sample->matcher->must_end()) return FinishReason::kStop;
+  grammar::Matcher* const matcher = matcher_of(sample);
+  if (matcher != nullptr && matcher->must_end()) return FinishReason::kStop;
   if (event == ToolCallTracker::Event::kEnd) append_result(sample);
   const bool is_full = sample->sequence.num_output_tokens() >= generation.max_tokens;
   return is_full ? FinishReason::kLength : FinishReason::kNone;
 }
 
 // What the constraint lets through: of the mask, a view, and of the ends.
-Result<LogitsConstraint> constraint_of(Sample* sample) {
+Result<LogitsConstraint> constraint_of(grammar::Matcher* matcher) {
   LogitsConstraint constraint{.active = true};
-  QUIRE_ASSIGN(constraint.mask, sample->matcher->mask());
-  constraint.may_end = sample->matcher->may_end();
+  QUIRE_ASSIGN(constraint.mask, matcher->mask());
+  constraint.may_end = matcher->may_end();
   return constraint;
 }
 
@@ -134,8 +138,8 @@ Result<TokenId> choose(Sample* sample, std::span<float> logits) {
   const SamplingParams& params = generation.request.params;
   if (const auto forced = sample->thoughts.forced()) return *forced;
   LogitsConstraint constraint;
-  if (is_held(*sample)) {
-    QUIRE_ASSIGN(constraint, constraint_of(sample));
+  if (grammar::Matcher* const matcher = matcher_of(sample); matcher != nullptr) {
+    QUIRE_ASSIGN(constraint, constraint_of(matcher));
   }
   process_logits(params,
                  {.counts = &sample->counts,
@@ -161,13 +165,13 @@ Status advance(Sample* sample, std::span<float> logits) {
   std::vector<float> raw_logits;
   if (params.logprobs) raw_logits.assign(logits.begin(), logits.end());
   QUIRE_ASSIGN(const TokenId token, choose(sample, logits));
-  const bool held = is_held(*sample);
+  grammar::Matcher* const matcher = matcher_of(sample);
   sample->thoughts.push(token);
   if (params.logprobs) {
     sample->output.logprobs.push_back(compute_logprobs(raw_logits, token, *params.logprobs));
   }
   append_token(sample, token);
-  if (held) static_cast<void>(sample->matcher->push(token));  // false: an end
+  if (matcher != nullptr) static_cast<void>(matcher->push(token));  // false: an end
   sample->output.finish_reason = reason_to_finish(sample, token);
   return ok_status();
 }

@@ -51,43 +51,42 @@ std::string format_names() {
 }
 
 const Syntax& syntax_of(Format format) {
-  static const Syntax kNothing;
+  static const Syntax nothing;
   // Either of Qwen's is read in both ways: what is in the tag tells.
-  static const Syntax kTag = {.openers = {"<tool_call>", "<function="},
-                              .closers = {"</tool_call>"}};
-  static const Syntax kHermes = {.openers = {"<tool_call>"}, .closers = {"</tool_call>"}};
-  static const Syntax kLlama = {.openers = {"<|python_tag|>"}, .closers = {}, .bare = true};
-  static const Syntax kMistral = {.openers = {"[TOOL_CALLS]"}, .closers = {}};
-  static const Syntax kGemma = {
+  static const Syntax tag = {.openers = {"<tool_call>", "<function="}, .closers = {"</tool_call>"}};
+  static const Syntax hermes = {.openers = {"<tool_call>"}, .closers = {"</tool_call>"}};
+  static const Syntax llama = {.openers = {"<|python_tag|>"}, .closers = {}, .bare = true};
+  static const Syntax mistral = {.openers = {"[TOOL_CALLS]"}, .closers = {}};
+  static const Syntax gemma = {
       .openers = {"```tool_code", "```tool_call", "```json"}, .closers = {"```"}, .bare = true};
-  static const Syntax kFunctionGemma = {.openers = {"<start_function_call>"},
-                                        .closers = {"<end_function_call>"}};
-  static const Syntax kNanochat = {.openers = {"<|python_start|>"}, .closers = {"<|python_end|>"}};
-  static const Syntax kJson = {.openers = {"<tool_call>", "<function_call>", "```json"},
-                               .closers = {"</tool_call>", "</function_call>", "```"},
-                               .bare = true};
+  static const Syntax functiongemma = {.openers = {"<start_function_call>"},
+                                       .closers = {"<end_function_call>"}};
+  static const Syntax nanochat = {.openers = {"<|python_start|>"}, .closers = {"<|python_end|>"}};
+  static const Syntax json = {.openers = {"<tool_call>", "<function_call>", "```json"},
+                              .closers = {"</tool_call>", "</function_call>", "```"},
+                              .bare = true};
   switch (format) {
     case Format::kNone:
-      return kNothing;
+      return nothing;
     case Format::kHermes:
-      return kHermes;
+      return hermes;
     case Format::kQwenXml:
-      return kTag;
+      return tag;
     case Format::kLlama:
-      return kLlama;
+      return llama;
     case Format::kMistral:
     case Format::kMistralArgs:
-      return kMistral;
+      return mistral;
     case Format::kGemma:
-      return kGemma;
+      return gemma;
     case Format::kFunctionGemma:
-      return kFunctionGemma;
+      return functiongemma;
     case Format::kNanochat:
-      return kNanochat;
+      return nanochat;
     case Format::kJson:
-      return kJson;
+      return json;
   }
-  return kNothing;
+  return nothing;
 }
 
 std::vector<std::string> marker_texts(Format format) {

@@ -154,6 +154,7 @@ class ObjectReader : public CallReader {
 
   // Behind the name they are told as they come, before it they wait.
   void say_arguments(const std::string& more, Events* out) {
+    if (!arguments_) arguments_.emplace();
     *arguments_ += more;
     if (!name_) return;
     if (!has_begun()) begin(*name_, out);

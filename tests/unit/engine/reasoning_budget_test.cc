@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "grammar/constraint.h"
 #include "support/byte_tokenizer.h"
 #include "support/fake_runner.h"
 
@@ -128,6 +129,32 @@ TEST(ReasoningBudgetTest, TheAnswerIsTheSameAloneAndInACrowd) {
       }
     }
   }
+}
+
+// Thoughts come before the answer, and no format of the answer holds for them.
+TEST(ReasoningBudgetTest, AConstraintBeginsBehindTheThoughts) {
+  std::vector<std::string> bytes;
+  for (int byte = 0; byte < ByteTokenizer::kVocabSize; ++byte) {
+    const bool marker = byte == '{' || byte == '}' || byte == '.';
+    bytes.push_back(marker ? "" : std::string(1, static_cast<char>(byte)));
+  }
+  const auto vocabulary = std::make_shared<const grammar::Vocabulary>(
+      bytes, std::vector<std::string>(), ByteTokenizer::kVocabSize);
+  const auto constraint =
+      grammar::compile_constraint(StructuredOutput::choice({"yes", "no"}), vocabulary);
+  ASSERT_TRUE(constraint) << constraint.error().message();
+  const auto held_answer = [&](std::string script, char prompt, std::optional<int> budget) {
+    const ThinkingTokenizer tokenizer;
+    Engine engine = engine_of(std::make_unique<ScriptRunner>(std::move(script)), tokenizer);
+    SamplingParams params;
+    params.max_reasoning_tokens = budget;
+    EXPECT_TRUE(
+        engine.submit({.prompt_ids = {prompt}, .params = params, .constraint = *constraint}));
+    return text_of(run_all(&engine).at(0).outputs.at(0).token_ids);
+  };
+  EXPECT_EQ(held_answer("no idea..", '?', std::nullopt), "no");
+  EXPECT_EQ(held_answer("hm}no idea..", '{', std::nullopt), "hm}no");
+  EXPECT_EQ(held_answer("hm-no idea..", '{', 2), "hm}no");  // the marker in place of what comes
 }
 
 TEST(ReasoningBudgetTest, ANegativeBudgetIsRefused) {

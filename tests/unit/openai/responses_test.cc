@@ -91,7 +91,7 @@ TEST(ResponsesRequestTest, WhatIsNotHereIsRefusedByName) {
            {"truncation", "auto"},
            {"reasoning", {{"effort", "endless"}}},
            {"reasoning", {{"context", "auto"}}},
-           {"text", {{"format", {{"type", "json_object"}}}}},
+           {"text", {{"format", {{"type", "xml"}}}}},
            {"include", {"file_search_call.results"}},
            {"max_output_tokens", 0},
            {"max_output_tokens", 1.5},
