@@ -12,7 +12,7 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 25> kFlagNames = {{{"num_threads", "--threads"},
+constexpr std::array<FlagName, 26> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"pin_threads", "--pin-threads"},
                                                   {"device", "--device"},
                                                   {"backend", "--backend"},
