@@ -395,8 +395,14 @@ Result<ApiRequest> read_responses_request(ApiBody body,
   chat["messages"] = joined(instructions, messages);
   QUIRE_ASSIGN(ApiBody as_chat,
                ApiBody::parse(chat.dump(-1, ' ', false, ordered_json::error_handler_t::replace)));
-  QUIRE_ASSIGN(ApiRequest request,
-               read_api_request(wire::LineForm::kOpenAiChat, std::move(as_chat), defaults));
+  auto as_request = read_api_request(wire::LineForm::kOpenAiChat, std::move(as_chat), defaults);
+  // What is wrong with text.format is told of the field it came in.
+  if (!as_request && as_request.error().message().starts_with("response_format")) {
+    return as_request.error().with_context("text");
+  }
+  QUIRE_ASSIGN(ApiRequest request, std::move(as_request));
+  StructuredOutput& output = request.requests.front().params.structured_output;
+  if (output.field == "response_format") output.field = "text";
   fill_echo(body.json(), request.requests.front().params, &form->echo);
   request.response = std::move(form);
   return request;
