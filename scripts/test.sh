@@ -80,7 +80,7 @@ run_pytest() {
     -n 2 --dist loadfile --timeout 900 "$@"
 }
 
-tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_graph tests/oracle_tools; }
+tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_grammar tests/oracle_graph tests/oracle_tools; }
 
 tier_e2e() {
   scripts/build.sh release

@@ -12,7 +12,9 @@ namespace quire::cli {
 namespace {
 
 Result<std::string> read_text(const std::string& path) {
-  return read_file(path, grammar::Limits{}.text_bytes + 1);
+  Result<std::string> text = read_file(path, grammar::Limits{}.text_bytes + 1);
+  if (text) return text;
+  return text.error().with_next_step("give a file that can be read, or check its name");
 }
 
 void set(StructuredOutput output, std::string_view option, SamplingParams* params) {

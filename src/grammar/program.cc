@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -55,8 +55,12 @@ class Lowering {
   Program program_;
   std::map<std::pair<RuleId, bool>, std::int32_t> rule_names_;  // a rule as it is and strict
   std::vector<std::pair<RuleId, bool>> rule_order_;
-  std::map<std::tuple<const CodePointSet*, Spelling, std::int32_t>, std::int32_t> classes_;
+  using SpelledSet = std::pair<const std::pair<CodePointSet, Spelling>, std::vector<ByteSequence>>;
+  std::int32_t lower_spelled(const SpelledSet& spelled, std::int32_t next);
+  std::map<std::pair<const SpelledSet*, std::int32_t>, std::int32_t> classes_;
   std::map<std::pair<CodePointSet, Spelling>, std::vector<ByteSequence>> spelled_;
+  std::map<const SpelledSet*, std::int32_t> class_rules_;  // large ones, called as rules
+  std::vector<const SpelledSet*> class_order_;
   bool full_ = false;
 };
 
@@ -120,7 +124,19 @@ std::int32_t Lowering::lower_bytes(std::string_view bytes, std::int32_t next) {
 std::int32_t Lowering::lower_class(const CodePointSet& set, Spelling spelling, std::int32_t next) {
   auto [spelled, added] = spelled_.try_emplace({set, spelling});
   if (added) spelled->second = spell(set, spelling);
-  const auto key = std::tuple(&spelled->first.first, spelling, next);
+  constexpr std::size_t kLarge = 24;  // a set that is made once and called
+  if (spelled->second.size() <= kLarge) return lower_spelled(*spelled, next);
+  const auto [rule, is_new] =
+      class_rules_.try_emplace(&*spelled, static_cast<std::int32_t>(rule_order_.size()));
+  if (is_new) {
+    class_order_.push_back(&*spelled);
+    rule_order_.emplace_back(-static_cast<RuleId>(class_order_.size()), false);
+  }
+  return add({.kind = Node::Kind::kCall, .first = rule->second, .next = next});
+}
+
+std::int32_t Lowering::lower_spelled(const SpelledSet& spelled, std::int32_t next) {
+  const auto key = std::pair(&spelled, next);
   const auto found = classes_.find(key);
   if (found != classes_.end()) return found->second;
   // A tree from the root down; equal ends of it are shared.
@@ -136,7 +152,7 @@ std::int32_t Lowering::lower_class(const CodePointSet& set, Spelling spelling, s
     for (const auto& [first, tails] : groups) ways.emplace_back(first, self(self, tails));
     return shared[rest] = byte_node(ways);
   };
-  return classes_[key] = build(build, spelled->second);
+  return classes_[key] = build(build, spelled.second);
 }
 
 std::int32_t Lowering::lower_dfa(const Expr& expr, std::int32_t next, bool strict) {
@@ -322,6 +338,11 @@ Result<Program> Lowering::run() {
   program_.start = lower(grammar_.root(), Program::kReturn);
   for (std::size_t i = 0; i < rule_order_.size() && !full_; ++i) {
     const auto [rule, strict] = rule_order_[i];
+    if (rule < 0) {
+      const SpelledSet& set = *class_order_[index(-rule - 1)];
+      program_.rule_starts.push_back(lower_spelled(set, Program::kReturn));
+      continue;
+    }
     program_.rule_starts.push_back(lower(grammar_.body(rule), Program::kReturn, strict));
   }
   if (!full_) return std::move(program_);

@@ -438,6 +438,7 @@ void fill_echo(const json& body, const SamplingParams& params, ordered_json* ech
 Status in_own_names(const Status& refusal) {
   const std::string& message = refusal.message();
   if (message.starts_with("messages")) return invalid_argument("input: as a chat, " + message);
+  if (message.starts_with("response_format")) return refusal.with_context("text");
   constexpr std::string_view kEffort = "reasoning_effort";
   if (!message.starts_with(kEffort)) return refusal;
   return invalid_argument("reasoning.effort" + message.substr(kEffort.size()));
@@ -487,6 +488,8 @@ Result<ApiRequest> read_responses_request(ApiBody body,
   auto read = read_api_request(wire::LineForm::kOpenAiChat, std::move(as_chat), defaults);
   if (!read) return in_own_names(read.error());
   ApiRequest request = *std::move(read);
+  StructuredOutput& output = request.requests.front().params.structured_output;
+  if (output.field == "response_format") output.field = "text";
   fill_echo(body.json(), request.requests.front().params, &form->echo);
   request.response = std::move(form);
   return request;

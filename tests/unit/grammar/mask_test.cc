@@ -32,7 +32,8 @@ const std::vector<StructuredOutput>& constraints() {
 std::vector<std::string> random_tokens(std::mt19937_64* random) {
   const std::string letters = "abc019 {}[]:,\".-e\\un\n\xC3\xA9";
   std::vector<std::string> tokens;
-  for (const char letter : letters) tokens.emplace_back(1, letter);
+  // Every byte, so that whatever has begun can go on.
+  for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
   for (int i = 0; i < 200; ++i) {
     std::string token;
     const auto length = 1 + (*random)() % 6;

@@ -158,12 +158,36 @@ TEST(PromptLineTest, AnEffortOfThoughtsGoesToTheTemplateAndNoneAllowsNone) {
 }
 
 TEST(PromptLineTest, WhatIsNotDoneIsRefusedWithWhatToDo) {
-  EXPECT_NE(refusal(R"({"prompt":"a","response_format":{"type":"xml"}})").find("response_format"),
+  EXPECT_NE(refusal(R"({"prompt":"a","structured_outputs":{"lark":"x"}})").find("leave it"),
+            std::string::npos);
+  EXPECT_NE(refusal(R"({"prompt":"a","grammar":"x","guided_regex":"y"})").find("beside"),
             std::string::npos);
   EXPECT_NE(refusal(R"({"prompt":"a","tools":[{}],"tool_choice":"required"})").find("tool_choice"),
             std::string::npos);
   EXPECT_NE(refusal(R"({"prompt":"a","temprature":1})").find("temprature"), std::string::npos);
   parsed(R"({"prompt":"a","response_format":{"type":"text"},"tools":null})");
+}
+
+TEST(PromptLineTest, StructuredOutputIsReadFromEveryFieldThatNamesIt) {
+  using Kind = StructuredOutput::Kind;
+  const auto read = [](const std::string& field) {
+    return parsed(R"({"prompt":"a",)" + field + "}").params.structured_output;
+  };
+  // The order of a schema's properties is the answer's, so its text is kept.
+  const std::string schema = R"({"properties":{"b":{},"a":{}}})";
+  for (const std::string& field : {R"("guided_json":)" + schema,
+                                   R"("json_schema": )" + schema,
+                                   R"("structured_outputs":{"json":)" + schema + "}",
+                                   R"("response_format":{"type":"json_schema","json_schema":)"
+                                   R"({"name":"x","strict":true,"schema":)" +
+                                       schema + "}}"}) {
+    EXPECT_EQ(read(field).kind, Kind::kJsonSchema) << field;
+    EXPECT_EQ(read(field).text, schema) << field;
+  }
+  EXPECT_EQ(read(R"("response_format":{"type":"json_object"})").kind, Kind::kJsonObject);
+  EXPECT_EQ(read(R"("guided_regex":"a+")").text, "a+");
+  EXPECT_EQ(read(R"("structured_outputs":{"choice":["x","y"],"json":null})").choices.size(), 2U);
+  EXPECT_EQ(read(R"("grammar":"root ::= \"a\"")").text, "root ::= \"a\"");
 }
 
 TEST(BatchLineTest, OpenAisNamesMeanWhatTheyMeanThere) {
