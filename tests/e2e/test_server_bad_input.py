@@ -98,7 +98,7 @@ FIELDS: list[tuple[str, Any]] = [
     *(("tool_choice", v) for v in (5, "some", {"type": "function"})),
     *(("response_format", v) for v in (5, "json", {"type": "other"}, {})),
     *(("model", v) for v in (5, [], "../../etc/passwd")),
-    ("prompt_embeds", "AAAA"), ("chat_template", "{{ 1 }}"), ("guided_json", {}), ("best_of", 2),
+    ("prompt_embeds", "AAAA"), ("chat_template", "{{ 1 }}"), ("guided_json", {"type": "strange"}), ("best_of", 2),
     ("n_discard", -1), ("echo", "x"), ("stream", "true"), ("ignore_eos", 1), ("unknown_field", 1),
 ]
 
