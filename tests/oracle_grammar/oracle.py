@@ -185,6 +185,22 @@ def grammar_case(rng: random.Random, count: int) -> Case:
 NAMES = ["a", "b", "name", "né", "x_1", "q\"q"]
 
 
+def object_schema(rng: random.Random, depth: int) -> Any:
+    names = rng.sample(NAMES, rng.randint(0, 4))
+    made = {"type": "object", "properties": {name: schema(rng, depth + 1) for name in names}}
+    made["required"] = [name for name in names if rng.random() < 0.5]
+    what = rng.random()
+    if what < 0.4:
+        made["additionalProperties"] = False
+    elif what < 0.6:
+        made["additionalProperties"] = schema(rng, depth + 1)
+    if rng.random() < 0.15:
+        made["patternProperties"] = {rng.choice(["^x", "e", "^[a-b]$"]): schema(rng, depth + 1)}
+    if rng.random() < 0.15:
+        made["maxProperties"] = rng.randint(1, 3)
+    return made
+
+
 def schema(rng: random.Random, depth: int = 0) -> Any:
     kinds = ["integer", "number", "string", "boolean", "null", "enum", "const", "ref"]
     if depth < 3:
@@ -229,19 +245,7 @@ def schema(rng: random.Random, depth: int = 0) -> Any:
             made["maxItems"] = rng.randint(1, 3)
         return made
     if kind == "object":
-        names = rng.sample(NAMES, rng.randint(0, 4))
-        made = {"type": "object", "properties": {name: schema(rng, depth + 1) for name in names}}
-        made["required"] = [name for name in names if rng.random() < 0.5]
-        what = rng.random()
-        if what < 0.4:
-            made["additionalProperties"] = False
-        elif what < 0.6:
-            made["additionalProperties"] = schema(rng, depth + 1)
-        if rng.random() < 0.15:
-            made["patternProperties"] = {rng.choice(["^x", "e", "^[a-b]$"]): schema(rng, depth + 1)}
-        if rng.random() < 0.15:
-            made["maxProperties"] = rng.randint(1, 3)
-        return made
+        return object_schema(rng, depth)
     if kind == "anyOf":
         return {"anyOf": [schema(rng, depth + 1) for _ in range(rng.randint(2, 3))]}
     if kind == "allOf":
