@@ -29,11 +29,13 @@ StructuredOutput read_output(const json& line) {
   return StructuredOutput::json_schema(line["text"]);
 }
 
-bool accepts(Automaton* automaton, const std::string& text) {
+// Null: the text is at more places than are followed.
+json accepts(Automaton* automaton, const std::string& text) {
   auto state = automaton->start();
   for (const char c : text) state = automaton->step(state, static_cast<std::uint8_t>(c));
   const bool accepted = state >= 0 && automaton->accepting(state);
   automaton->make_room();
+  if (state == Automaton::kTooMany) return nullptr;
   return accepted;
 }
 
