@@ -1,6 +1,7 @@
 #include "grammar/automaton.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -236,10 +237,49 @@ void Automaton::mark(const TokenTree& tree,
   for (const TokenId id : tree.same[index(node.more - 1)]) set_bit(mask, id);
 }
 
+// Whether all plain bytes lead from the state to one and the same.
+bool Automaton::is_uniform(StateId state) const {
+  constexpr std::array<std::pair<int, int>, 3> kPlain = {
+      {{0x20, 0x21}, {0x23, 0x5B}, {0x5D, 0x7E}}};
+  for (const Place& place : places(state)) {
+    const Node& node = program_.nodes[index(place.node)];
+    if (node.kind != Node::Kind::kRanges) continue;
+    std::size_t whole = 0;
+    std::int32_t next = -1;
+    const auto edges = std::span(program_.edges).subspan(index(node.first), index(node.count));
+    for (const auto& [low, high] : kPlain) {
+      for (const ByteEdge& edge : edges) {
+        if (edge.high < low || edge.low > high) continue;
+        if (edge.low > low || edge.high < high) return false;  // a part of it
+        if (next >= 0 && next != edge.next) return false;
+        next = edge.next;
+        ++whole;
+      }
+    }
+    if (whole != 0 && whole != kPlain.size()) return false;
+  }
+  return true;
+}
+
+// Whether every plain token fits here: so it does within a string with room left, where trying them
+// all would take most of a walk.
+bool Automaton::takes_plain(StateId state) {
+  for (int i = 0; i < Vocabulary::kPlainBytes; ++i) {
+    if (!is_uniform(state)) return false;
+    const StateId next = step(state, 'a');
+    if (next < 0) return false;
+    if (next == state) return true;
+    state = next;
+  }
+  return true;
+}
+
 // Tries all tokens at once, on the tree of their bytes. The work is counted by what the states are,
 // not by what is known of them already, so that it is the same alone and in a crowd.
 bool Automaton::walk(StateId state, bool leading, std::vector<std::uint64_t>* mask) {
-  const TokenTree& tree = vocabulary_.tree(leading);
+  const bool plain = !leading && takes_plain(state);
+  if (plain) *mask = vocabulary_.plain_mask();
+  const TokenTree& tree = plain ? vocabulary_.rest_tree() : vocabulary_.tree(leading);
   std::size_t work = 0;
   path_.assign(1, state);
   const auto count = static_cast<std::int32_t>(tree.nodes.size());

@@ -91,6 +91,8 @@ class Automaton {
   void repeat(std::int32_t name, int count, std::int32_t parent);
   StateId intern(bool accepting);
   void prepare_steps(StateId state);
+  bool takes_plain(StateId state);
+  bool is_uniform(StateId state) const;
   bool walk(StateId state, bool leading, std::vector<std::uint64_t>* mask);
   void mark(const TokenTree& tree, const TokenTree::Node& node, std::vector<std::uint64_t>* mask);
 

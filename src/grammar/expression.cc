@@ -88,10 +88,10 @@ ExprId Grammar::alt(std::vector<ExprId> children) {
 }
 
 ExprId Grammar::repeat(ExprId child, int min, int max) {
+  if (max >= 0 && min > max) return never();
   if (max == 0) return empty();
   if (child == never()) return min == 0 ? empty() : never();
   if (min == 1 && max == 1) return child;
-  if (max >= 0 && min > max) return never();
   return add({.kind = Kind::kRepeat, .min = min, .max = max, .children = {child}});
 }
 

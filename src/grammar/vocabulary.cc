@@ -81,6 +81,18 @@ Vocabulary::Vocabulary(std::vector<std::string> bytes, std::vector<std::string> 
     max_token_bytes_ = std::max(max_token_bytes_, token.size());
   }
   tree_ = make_tree(bytes_);
+  plain_mask_.resize(num_mask_words());
+  std::vector<std::string> rest = bytes_;
+  for (std::size_t id = 0; id < rest.size(); ++id) {
+    const bool plain = !rest[id].empty() &&
+                       rest[id].size() <= static_cast<std::size_t>(kPlainBytes) &&
+                       std::ranges::all_of(
+                           rest[id], [](char c) { return is_plain(static_cast<std::uint8_t>(c)); });
+    if (!plain) continue;
+    plain_mask_[id / 64] |= std::uint64_t{1} << (id % 64);
+    rest[id].clear();
+  }
+  rest_tree_ = make_tree(rest);
   if (!has_leading_) return;
   leading_ = cut(std::move(leading), size);
   leading_tree_ = make_tree(leading_);

@@ -37,6 +37,15 @@ class Vocabulary {
   const TokenTree& tree(bool leading) const {
     return leading && has_leading_ ? leading_tree_ : tree_;
   }
+  // Tokens of at most kPlainBytes bytes that can all stand in a JSON string as they are (printable
+  // ASCII, no quotation mark, no backslash), most of a vocabulary, as a mask; and the tree of all
+  // others.
+  static constexpr int kPlainBytes = 16;
+  static bool is_plain(std::uint8_t byte) {
+    return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+  }
+  const std::vector<std::uint64_t>& plain_mask() const { return plain_mask_; }
+  const TokenTree& rest_tree() const { return rest_tree_; }
   bool has_leading() const { return has_leading_; }
   // Empty for what no text is made of.
   const std::string& bytes(TokenId id, bool leading) const;
@@ -47,6 +56,8 @@ class Vocabulary {
   int size_;
   bool has_leading_;
   std::size_t max_token_bytes_ = 0;
+  std::vector<std::uint64_t> plain_mask_;
+  TokenTree rest_tree_;
   TokenTree tree_;
   TokenTree leading_tree_;
 };

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -28,12 +29,35 @@ StructuredOutput read_output(const json& line) {
   return StructuredOutput::json_schema(line["text"]);
 }
 
-bool accepts(Automaton* automaton, const std::string& text) {
+// Null: the text is at more places than are followed.
+json accepts(Automaton* automaton, const std::string& text) {
   auto state = automaton->start();
   for (const char c : text) state = automaton->step(state, static_cast<std::uint8_t>(c));
   const bool accepted = state >= 0 && automaton->accepting(state);
   automaton->make_room();
+  if (state == Automaton::kTooMany) return nullptr;
   return accepted;
+}
+
+// A random text of the constraint, and how long each mask took.
+json walk(const json& line, quire::grammar::Matcher* matcher, const Vocabulary& vocabulary) {
+  std::mt19937 random(line["seed"].get<unsigned>());
+  json times = json::array();
+  for (int step = 0; step < line["walk"].get<int>() && !matcher->must_end(); ++step) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto mask = matcher->mask();
+    const auto took = std::chrono::steady_clock::now() - begin;
+    if (!mask) return {{"error", mask.error().message()}};
+    times.push_back(std::chrono::duration<double, std::micro>(took).count());
+    std::vector<int> ids;
+    for (int id = 0; id < vocabulary.size(); ++id) {
+      const auto bit = static_cast<std::size_t>(id);
+      if (((*mask)[bit / 64] >> (bit % 64) & 1U) != 0) ids.push_back(id);
+    }
+    if (ids.empty()) return {{"error", "no token fits"}};
+    matcher->push(ids[random() % ids.size()]);
+  }
+  return {{"mask_us", times}};
 }
 
 json answer(const json& line, const std::shared_ptr<const Vocabulary>& vocabulary) {
@@ -53,6 +77,10 @@ json answer(const json& line, const std::shared_ptr<const Vocabulary>& vocabular
     return out;
   }
   quire::grammar::Matcher matcher(*constraint, automaton, false);
+  if (line.contains("walk")) {
+    out.update(walk(line, &matcher, *vocabulary));
+    return out;
+  }
   for (const json& id : line["prefix"]) {
     if (!matcher.push(id.get<int>())) return {{"error", "the prefix does not fit"}};
   }
