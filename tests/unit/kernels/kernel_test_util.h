@@ -65,7 +65,8 @@ class Random {
 
 // Equality of bits, so that NaN equals itself and -0 is not +0.
 inline bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+  if (a.size() != b.size()) return false;
+  return a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
 // The largest |a - b|; huge when sizes differ or either has a NaN.
