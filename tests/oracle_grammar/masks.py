@@ -1,5 +1,4 @@
-"""How long compiling and masking take on a package's vocabulary, and whether xgrammar's and
-llguidance's masks are the same where those wheels are installed: `masks.py PACKAGE`."""
+"""How long compiling and masking take on the vocabulary of a package: `masks.py PACKAGE`."""
 
 import json
 import pathlib
