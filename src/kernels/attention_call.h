@@ -12,7 +12,7 @@ constexpr int kMaxAttentionRows = 32;  // rows of one work item
 // Keys that are summed on their own, from a multiple of it on, before they are added to those
 // before them: what makes it possible to share out the keys of one row among threads and get the
 // same bits.
-constexpr std::int64_t kKeyChunk = 256;
+constexpr std::int64_t kKeyChunk = 512;
 
 // Element type of the paged cache. Rounding happens once, to nearest and ties to even, when a row
 // is written, so a key reads the same in the step that wrote it and in every later one. What a

@@ -110,9 +110,10 @@ class AttentionRows {
     if (first < chunk * kTiles) first = chunk * kTiles;
     std::int64_t last = (key_end(row_end - 1) - 1) / kKeyTile;
     if (last >= (chunk + 1) * kTiles) last = (chunk + 1) * kTiles - 1;
-    for (std::int64_t tile = first; tile <= last; ++tile) {
-      find_tile(tile, row_begin, row_end - 1);
-      if (kFetching && tile < last) next_ = locate(tile + 1, here_);
+    here_ = locate(first, {});
+    for (std::int64_t tile = first; tile <= last; ++tile, here_ = next_) {
+      enter_tile(tile, row_begin, row_end - 1);
+      next_ = tile < last ? locate(tile + 1, here_) : here_;
       int begin = row_begin;
       while (key_end(begin) <= tile * kKeyTile) ++begin;
       int end = row_end;
@@ -123,8 +124,10 @@ class AttentionRows {
   }
 
   void start_row(int r, std::int64_t chunk) {
-    const bool sink = call_.head_sink != nullptr && is_first_chunk(r, chunk);
-    *maximum(r) = sink ? call_.head_sink[head(r)] : -__builtin_inff();
+    const float least = -__builtin_inff();
+    const bool sink =
+        call_.head_sink != nullptr && is_first_chunk(r, chunk) && call_.head_sink[head(r)] != least;
+    *maximum(r) = sink ? call_.head_sink[head(r)] : least;
     V::store(sums(r), V::zero());
     // A sink is one more key of weight exp(0) that has no value.
     if (sink) *sums(r) = 1.0F;
@@ -177,17 +180,15 @@ class AttentionRows {
     }
   }
 
-  // Looks up the keys and values of the tile that rows [first_row, last_row] see.
-  void find_tile(std::int64_t tile, int first_row, int last_row) {
+  // What of the tile rows [first_row, last_row] see.
+  void enter_tile(std::int64_t tile, int first_row, int last_row) {
     tile_ = tile;
     first_vector_ = tile_begin(first_row) / kKeyVector;
     end_vector_ = (tile_end(last_row) + kKeyVector - 1) / kKeyVector;
-    here_ = locate(tile, {});
-    next_ = here_;
   }
 
-  // Sixteen keys that no row sees are never looked up: their block need not exist yet, or may have
-  // been given back. Their places stay what they were.
+  // Looks up the keys and values of a tile. Sixteen keys that no row sees are never looked up:
+  // their block need not exist yet, or may have been given back. Their places stay what they were.
   TilePlace locate(std::int64_t tile, TilePlace place) const {
     const std::int64_t end = key_end(rows_ - 1);
     const std::int64_t head = item_.kv_head * head_stride<T>(call_);
@@ -297,7 +298,8 @@ class AttentionRows {
     const float before = *maximum(r);
     const float largest = tile_maximum > before ? tile_maximum : before;
     F sum = V::load(sums(r));
-    if (largest != before) {
+    // Before the first key of a chunk there is nothing to scale down.
+    if (largest != before && before != -__builtin_inff()) {
       const F correction = simd::exp<V>(V::set1(before - largest));
       sum = V::mul(sum, correction);
       float* sum_of_values = accumulator(r);

@@ -117,7 +117,7 @@ KvDtype dtype_of(std::uint32_t seed) { return static_cast<KvDtype>(seed % 4); }
 
 // A few sequences have so many keys that they are shared out in chunks.
 std::int64_t some_length(Random& random, std::uint32_t seed) {
-  return seed % 20 == 0 ? random.integer(257, 560) : random.integer(1, 200);
+  return seed % 20 == 0 ? random.integer(513, 800) : random.integer(1, 200);
 }
 
 TEST_P(AttentionTest, MatchesTheDefinitionInDoublePrecision) {
@@ -261,6 +261,18 @@ TEST_P(AttentionTest, HugeScoresDoNotOverflow) {
   float sum = 0;
   for (std::size_t t = 0; t < 80; ++t) sum += sequence.value[t * 16];
   EXPECT_NEAR(mean[79 * 16], sum / 80, 1e-5);
+}
+
+TEST_P(AttentionTest, ASinkOfNoWeightIsNone) {
+  Random random(9);
+  Model model;
+  model.params.num_heads = 2;
+  model.params.kv_num_heads = 1;
+  model.params.head_dim = 16;
+  const Sequence sequence = random_sequence(random, model, 600);
+  const std::vector<float> without = alone(model, sequence, 1);
+  model.sink.assign(2, -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(same_bits(alone(model, sequence, 1), without));
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, AttentionTest, testing::ValuesIn(supported_isas()), isa_test_name);
