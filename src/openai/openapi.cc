@@ -5,7 +5,7 @@
 
 #include "openai/messages_api.h"
 #include "openai/nanochat_api.h"
-#include "openai/responses_api.h"
+#include "openai/responses_fields.h"
 #include "openai/token_api.h"
 #include "wire/field_names.h"
 

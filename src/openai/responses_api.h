@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,9 +18,6 @@ namespace quire::openai {
 Result<ApiRequest> read_responses_request(ApiBody body,
                                           const SamplingParams& defaults,
                                           const Caller& caller);
-
-// The fields that such a body may have.
-std::span<const std::string_view> responses_field_names();
 
 // Puts the finished response into the store of its caller, unless that was not wanted.
 std::unique_ptr<Answer> make_responses_answer(const ApiRequest& request,

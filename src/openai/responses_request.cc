@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/raw_json.h"
 #include "openai/responses_api.h"
+#include "openai/responses_fields.h"
 
 namespace quire::openai {
 namespace {
@@ -23,68 +24,6 @@ constexpr std::int64_t kMaxTopLogprobs = 20;
 constexpr std::size_t kMaxMetadata = 16;
 constexpr std::size_t kMaxMetadataKey = 64;
 constexpr std::size_t kMaxMetadataValue = 512;
-
-// Fields that the chat completion has under the same name.
-constexpr std::array<std::string_view, 33> kSameAsChat = {"model",
-                                                          "max_reasoning_tokens",
-                                                          "parallel_tool_calls",
-                                                          "stream",
-                                                          "temperature",
-                                                          "top_p",
-                                                          "top_k",
-                                                          "min_p",
-                                                          "seed",
-                                                          "stop",
-                                                          "stop_token_ids",
-                                                          "ignore_eos",
-                                                          "logit_bias",
-                                                          "presence_penalty",
-                                                          "priority",
-                                                          "min_tokens",
-                                                          "frequency_penalty",
-                                                          "repetition_penalty",
-                                                          "cache_salt",
-                                                          "timeout_ms",
-                                                          "chat_template_kwargs",
-                                                          "allowed_token_ids",
-                                                          "bad_words",
-                                                          "stream_options",
-                                                          "skip_special_tokens",
-                                                          "include_stop_str_in_output",
-                                                          "structured_outputs",
-                                                          "guided_json",
-                                                          "guided_regex",
-                                                          "guided_choice",
-                                                          "guided_grammar",
-                                                          "grammar",
-                                                          "json_schema"};
-// And those that are read here.
-constexpr std::array<std::string_view, 19> kOwn = {"input",
-                                                   "instructions",
-                                                   "previous_response_id",
-                                                   "store",
-                                                   "max_output_tokens",
-                                                   "top_logprobs",
-                                                   "include",
-                                                   "text",
-                                                   "tools",
-                                                   "tool_choice",
-                                                   "truncation",
-                                                   "reasoning",
-                                                   "background",
-                                                   "metadata",
-                                                   "user",
-                                                   "safety_identifier",
-                                                   "prompt_cache_key",
-                                                   "prompt_cache_retention",
-                                                   "service_tier"};
-// Known, but not to Quire: said so, since they exist.
-constexpr std::array<std::string_view, 5> kNotHere = {
-    "conversation", "prompt", "max_tool_calls", "context_management", "moderation"};
-
-bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
-  return std::ranges::find(names, name) != names.end();
-}
 
 Status not_here(const std::string& what) {
   return invalid_argument(what + " is not in this version; leave it out");
@@ -159,7 +98,7 @@ Status read_item(const json& item, json* messages) {
   for (const auto& [name, value] : item.items()) {
     constexpr std::array<std::string_view, 6> kKnown = {
         "type", "id", "role", "content", "status", "phase"};
-    if (is_one_of(name, kKnown)) continue;
+    if (std::ranges::find(kKnown, name) != kKnown.end()) continue;
     return invalid_argument("input has a message with the field \"" + name.substr(0, 60) +
                             "\", which is not known; leave it out");
   }
@@ -246,7 +185,8 @@ Status check_neutral(const std::string& name, const json& value) {
   }
   constexpr std::array<std::string_view, 4> kTexts = {
       "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"};
-  if (is_one_of(name, kTexts) && !value.is_string()) return must_be(name, "a text");
+  if (std::ranges::find(kTexts, name) != kTexts.end() && !value.is_string())
+    return must_be(name, "a text");
   return name == "metadata" ? read_metadata(value) : ok_status();
 }
 
@@ -382,11 +322,14 @@ Status read_reasoning(const json& reasoning, ordered_json* chat) {
 // The chat completion that means the same, without its messages.
 Status read_fields(const json& body, std::string_view raw, ordered_json* chat, ResponseForm* form) {
   for (const auto& [name, value] : body.items()) {
-    if (value.is_null() && (is_one_of(name, kNotHere) || is_one_of(name, kOwn))) continue;
-    if (is_one_of(name, kNotHere)) return not_here(name);
-    if (is_one_of(name, kSameAsChat)) {
+    const ResponseField field = response_field(name);
+    if (value.is_null() && (field == ResponseField::kNotHere || field == ResponseField::kOwn)) {
+      continue;
+    }
+    if (field == ResponseField::kNotHere) return not_here(name);
+    if (field == ResponseField::kSameAsChat) {
       (*chat)[name] = ordered_json::parse(raw_field(raw, name), nullptr, false);
-    } else if (!is_one_of(name, kOwn)) {
+    } else if (field == ResponseField::kUnknown) {
       return invalid_argument("the field \"" + name.substr(0, 60) +
                               "\" is not known; leave it out");
     } else if (name == "max_output_tokens") {
@@ -455,15 +398,6 @@ Status find_previous(const json& id, ResponseForm* form) {
 }
 
 }  // namespace
-
-std::span<const std::string_view> responses_field_names() {
-  static const std::vector<std::string_view> all_names = [] {
-    std::vector<std::string_view> all(kSameAsChat.begin(), kSameAsChat.end());
-    all.insert(all.end(), kOwn.begin(), kOwn.end());
-    return all;
-  }();
-  return all_names;
-}
 
 Result<ApiRequest> read_responses_request(ApiBody body,
                                           const SamplingParams& defaults,

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include "support/byte_tokenizer.h"
 #include "support/fake_runner.h"
+#include "support/script_runner.h"
 
 namespace quire {
 namespace {
@@ -22,34 +22,10 @@ constexpr ModelSpec kSpec = {.vocab_size = ByteTokenizer::kVocabSize,
                              .num_kv_blocks = 16,
                              .block_size = 4};
 
-// A runner that ignores its input and writes a text: each step's best token is the next byte of a
-// script, by position, so that a test decides what the model says.
-class ScriptRunner : public ModelRunner {
- public:
-  explicit ScriptRunner(std::string script) : script_(std::move(script)) {}
-  const ModelSpec& spec() const override { return kSpec; }
-  Status run(const ModelInput& input, std::vector<float>* logits) override {
-    const auto vocab = static_cast<std::size_t>(kSpec.vocab_size);
-    logits->assign(input.logits_indices.size() * vocab, 0.0F);
-    for (std::size_t row = 0; row < input.logits_indices.size(); ++row) {
-      // All prompts of these tests have one token, so position = tokens generated.
-      const auto position = static_cast<std::size_t>(input.past_sequence_lengths[row]);
-      const auto byte = static_cast<unsigned char>(script_[position % script_.size()]);
-      (*logits)[row * vocab + byte] = value_;
-    }
-    return ok_status();
-  }
-  void poison() { value_ = std::numeric_limits<float>::quiet_NaN(); }
-
- private:
-  std::string script_;
-  float value_ = 10;
-};
-
 class EngineTest : public testing::Test {
  protected:
   Engine script_engine(std::string script, std::vector<TokenId> eos = {}) {
-    auto runner = std::make_unique<ScriptRunner>(std::move(script));
+    auto runner = std::make_unique<ScriptRunner>(kSpec, std::move(script));
     script_runner_ = runner.get();
     return make_engine(std::move(runner), std::move(eos));
   }

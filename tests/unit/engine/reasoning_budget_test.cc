@@ -12,6 +12,7 @@
 #include "grammar/constraint.h"
 #include "support/byte_tokenizer.h"
 #include "support/fake_runner.h"
+#include "support/script_runner.h"
 
 namespace quire {
 namespace {
@@ -29,25 +30,6 @@ class ThinkingTokenizer : public ByteTokenizer {
     if (token == "</think>") return '}';
     return std::nullopt;
   }
-};
-
-// Writes its script by position, whatever it reads.
-class ScriptRunner : public ModelRunner {
- public:
-  explicit ScriptRunner(std::string script) : script_(std::move(script)) {}
-  const ModelSpec& spec() const override { return kSpec; }
-  Status run(const ModelInput& input, std::vector<float>* logits) override {
-    const auto vocab = static_cast<std::size_t>(kSpec.vocab_size);
-    logits->assign(input.logits_indices.size() * vocab, 0.0F);
-    for (std::size_t row = 0; row < input.logits_indices.size(); ++row) {
-      const auto position = static_cast<std::size_t>(input.past_sequence_lengths[row]);
-      (*logits)[row * vocab + static_cast<unsigned char>(script_.at(position))] = 10;
-    }
-    return ok_status();
-  }
-
- private:
-  std::string script_;
 };
 
 Engine engine_of(std::unique_ptr<ModelRunner> runner,
@@ -73,7 +55,7 @@ std::vector<RequestOutput> run_all(Engine* engine) {
 
 std::string answer(std::string script, char prompt, std::optional<int> budget) {
   const ThinkingTokenizer tokenizer;
-  Engine engine = engine_of(std::make_unique<ScriptRunner>(std::move(script)), tokenizer);
+  Engine engine = engine_of(std::make_unique<ScriptRunner>(kSpec, std::move(script)), tokenizer);
   SamplingParams params;
   params.max_reasoning_tokens = budget;
   EXPECT_TRUE(engine.submit({.prompt_ids = {prompt}, .params = params}));
@@ -145,7 +127,7 @@ TEST(ReasoningBudgetTest, AConstraintBeginsBehindTheThoughts) {
   ASSERT_TRUE(constraint) << constraint.error().message();
   const auto held_answer = [&](std::string script, char prompt, std::optional<int> budget) {
     const ThinkingTokenizer tokenizer;
-    Engine engine = engine_of(std::make_unique<ScriptRunner>(std::move(script)), tokenizer);
+    Engine engine = engine_of(std::make_unique<ScriptRunner>(kSpec, std::move(script)), tokenizer);
     SamplingParams params;
     params.max_reasoning_tokens = budget;
     EXPECT_TRUE(
