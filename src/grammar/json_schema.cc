@@ -223,7 +223,8 @@ Result<ExprId> SchemaCompiler::compile_types(const Refs& all) {
 }
 
 Result<ExprId> json_schema_expression(std::string_view schema, Grammar* grammar) {
-  QUIRE_TRY(parse_json(schema, "the schema", 2 * grammar->limits().nesting).error());
+  const auto parsed = parse_json(schema, "the schema", 2 * grammar->limits().nesting);
+  if (!parsed) return invalid_argument(parsed.error().message());
   // Once more for the order of properties, which is that of the answer.
   const Json json = Json::parse(schema, nullptr, false);
   if (json.is_discarded()) return invalid_argument("the schema is not JSON");

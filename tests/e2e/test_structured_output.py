@@ -126,6 +126,7 @@ def test_the_command_line_takes_one_constraint_and_says_what_is_wrong_with_it(
     for flags, code, words in [(["--regex", "("], 2, "--regex"),
                                (["--regex", "a", "--choice", "b"], 2, "excludes"),
                                (["--grammar", tmp_path / "none"], 3, "none"),
+                               (["--json-schema", "{"], 2, "not JSON"),
                                (["--json-schema", '{"not": {}}'], 2, '"not" at #')]:
         refused = quire("generate", "-m", default_package, *flags, "Hi")
         refused.assert_refused(code, words)
