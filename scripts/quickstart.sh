@@ -8,7 +8,7 @@ esac
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 scripts/setup.sh
-if [ ! -x build/release/quire ]; then step "Building build/release/quire (about four minutes on two cores)"; fi
+if [ ! -x build/release/quire ]; then step "Building build/release/quire (six to eight minutes on two cores)"; fi
 scripts/build.sh release quire
 scripts/default_model.sh
 question=${1:-What is the capital of France?}
