@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds one preset: scripts/build.sh PRESET [TARGET…]. Configures it when that is due.
-# The preset static makes one file, build/static/quire, that needs no other.
+# The preset static makes one file, build/static/quire, that needs no other; release puts the program into .venv, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -15,3 +15,5 @@ ninja -C "build/$preset" --quiet -j "$(nproc)" "$@"
 if [ "$preset" = static ] && [ -e build/static/quire ]; then
   echo "build/static/quire: $(stat -c %s build/static/quire) bytes, one file that needs no other"
 fi
+# Whoever builds what users run has it in Python, too.
+if [ "$preset" = release ] && [ -e .venv/.quire-base ]; then scripts/install_python.sh; fi
