@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any, TypeAlias, TypedDict, cast
 
 from quire.errors import InvalidArgumentError
@@ -53,7 +54,7 @@ def text_of(text: str) -> str:
 def token_ids_of(token_ids: Sequence[int]) -> list[int]:
     """Ids as plain integers; numpy's are taken too."""
     try:
-        ids = [int(i) for i in token_ids]
+        ids = [index(i) for i in token_ids]
     except (TypeError, ValueError):
         raise InvalidArgumentError("token ids must be a sequence of integers") from None
     if any(not -(2**31) <= i < 2**31 for i in ids):
@@ -119,7 +120,9 @@ def conversations(
     messages: Sequence[Message] | Sequence[Sequence[Message]], **template: Any
 ) -> list[Asked]:
     """The conversations of chat(): one, or a list of them."""
-    if messages and isinstance(messages[0], Mapping):
+    if not messages:
+        raise InvalidArgumentError("messages is empty; give one message at least")
+    if isinstance(messages[0], Mapping):
         return [conversation(cast(Sequence[Message], messages), **template)]
     return [
         conversation(each, **template) for each in cast(Sequence[Sequence[Message]], messages)

@@ -281,6 +281,8 @@ class LLM:
                 self._pending.pop(number, None)
                 if self._ended.pop(number, None) is None:
                     self._core.cancel(number)
+            if not self._pending:
+                self._step()  # hands over the ends of what was cancelled, and computes nothing
 
 
 def _place(place: int, count: int, message: str) -> str:
