@@ -21,7 +21,7 @@ stamp=.venv/.quire-llm
 wanted="$(digest python pyproject.toml) $engine $PWD"
 [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 step "Installing quire-llm into .venv"
-options=(-C "build-dir=build/python/$native" -C "cmake.define.QUIRE_NATIVE=$native"
+options=(-C cmake.source-dir=python -C "build-dir=build/python-$native" -C "cmake.define.QUIRE_NATIVE=$native"
   -C "cmake.define.QUIRE_BUILD_TREE=$tree")
 command -v ccache >/dev/null && options+=(-C cmake.define.CMAKE_CXX_COMPILER_LAUNCHER=ccache)
 # Without isolation: what builds it is pinned in requirements-base.txt and in .venv already.

@@ -18,8 +18,10 @@ packages=(
   build-essential cmake ninja-build python3 python3-dev python3-venv
   libbenchmark-dev libboost1.81-dev libcli11-dev libedit-dev pkg-config libgtest-dev libpcre2-dev libssl-dev libutf8proc-dev openssl
   libxxhash-dev nlohmann-json3-dev
-  clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
 )
+# What the checks need on top.
+checkers=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
+[ "$base" = 1 ] || packages+=("${checkers[@]}")
 
 install_debian_packages() {
   local missing=() package

@@ -24,7 +24,7 @@ else()
 endif()
 
 # After the engine's targets are there: what the shared libedit brings along.
-function(quire_use_static_libraries)
+function(quire_link_archives)
   if(NOT quire_missing_archives)
     target_link_libraries(quire_cli PRIVATE edit tinfo bsd md)
   endif()
