@@ -23,6 +23,8 @@
 #include "reasoning/reasoning.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sequence.h"
+#include "speculation/drafter.h"
+#include "speculation/step_cost.h"
 
 namespace quire {
 
@@ -33,6 +35,8 @@ struct EngineParts {
   std::vector<TokenId> eos_ids;          // ids that end a text
   std::function<double()> clock_ms;      // monotonic; unset: the system's
   std::optional<ToolLoop> tool;          // that the model may call; needs a tokenizer
+  // Of a sequence's drafter, where option speculate asks for one; unset: prompt lookup.
+  std::function<std::unique_ptr<Drafter>()> make_drafter;
 };
 
 // Serves many requests at once over one model: continuous batching over a paged cache. A request's
@@ -82,6 +86,9 @@ class Engine {
   void note_scheduled(const StepPlan& plan);
   void run_each_alone(const StepPlan& plan);
   void commit_one(Sample* sample, const ScheduledSequence& scheduled, std::span<float> logits);
+  Result<int> commit_tokens(Sample* sample, int num_draft, std::span<float> logits);
+  void note_token(Sample* sample);
+  void draft(Sample* sample);
   void finish_or_go_on(Sample* sample);
   void finish_sample(Sample* sample, FinishReason reason);
   void finish_generation(Generation* generation);
@@ -97,10 +104,12 @@ class Engine {
   BlockManager block_manager_;
   Scheduler scheduler_;
   AutomatonCache automata_;
+  StepCost step_cost_;  // learnt only where speculation is on
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;
   bool some_failed_ = false;  // a generation in flight has an error and must end
+  std::vector<TokenId> drafted_ids_;  // a sequence and its draft behind it
   // Of the last step; kept, because making room for it takes longer than reading it.
   StepBatch batch_;  // of the step that runs
   std::vector<float> logits_;
