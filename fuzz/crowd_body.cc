@@ -272,8 +272,8 @@ std::vector<TokenId> Crowd::guess(std::span<const TokenId> tokens, int most) {
     for (const std::vector<TokenId>& answer : answers_.at(id)) {
       std::vector<TokenId> whole = request.prompt_ids;
       whole.insert(whole.end(), answer.begin(), answer.end());
-      if (whole.size() <= tokens.size() || !std::ranges::equal(
-          tokens, std::span(whole).first(tokens.size()))) {
+      if (whole.size() <= tokens.size() ||
+          !std::ranges::equal(tokens, std::span(whole).first(tokens.size()))) {
         continue;
       }
       whole.erase(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(tokens.size()));

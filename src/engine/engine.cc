@@ -240,10 +240,8 @@ Status Engine::run(const StepPlan& plan, std::vector<float>* logits) {
             drafted_ids_.end(), sequence.draft_ids.begin(), sequence.draft_ids.end());
         token_ids = drafted_ids_;
       }
-      batch_.add(token_ids.first(num_tokens),
-                 s.num_past,
-                 sequence.block_table.blocks,
-                 s.num_logits);
+      batch_.add(
+          token_ids.first(num_tokens), s.num_past, sequence.block_table.blocks, s.num_logits);
     }
     return parts_.runner->run(batch_.input(), logits);
   }));

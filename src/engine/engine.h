@@ -108,7 +108,7 @@ class Engine {
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;
-  bool some_failed_ = false;  // a generation in flight has an error and must end
+  bool some_failed_ = false;          // a generation in flight has an error and must end
   std::vector<TokenId> drafted_ids_;  // a sequence and its draft behind it
   // Of the last step; kept, because making room for it takes longer than reading it.
   StepBatch batch_;  // of the step that runs

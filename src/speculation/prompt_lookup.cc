@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kShortestMatch = 2;  // what last_place_ is keyed by
 constexpr std::size_t kLongestMatch = 16;
-constexpr int kMostPlaces = 16;      // that are compared for the longest match
+constexpr int kMostPlaces = 16;       // that are compared for the longest match
 constexpr double kLearnRate = 0.125;  // of an exponential average over some eight guesses
 
 // The two tokens before a place.
@@ -103,8 +103,8 @@ std::vector<TokenId> PromptLookup::propose(std::span<const TokenId> tokens,
   index(tokens);
   num_seen_ = tokens.size();
   guess_ = look_up(tokens, std::max(most, 0));
-  const int count = num_worthwhile(
-      hit_rate_.at(guess_.bucket), break_even, static_cast<int>(guess_.ids.size()));
+  const int count =
+      num_worthwhile(hit_rate_.at(guess_.bucket), break_even, static_cast<int>(guess_.ids.size()));
   return {guess_.ids.begin(), guess_.ids.begin() + count};
 }
 

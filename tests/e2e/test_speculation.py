@@ -8,6 +8,8 @@ from program import Program
 PARAGRAPH = (
     "The harbour of the old town was built in 1687 by a captain from the north. "
     "It has three piers, a lighthouse of grey stone, and a small market where fish is sold. "
+    "In winter the boats lie on the shore, and children climb over the nets. "
+    "The mayor says that the harbour will be made wider next year, but nobody believes it."
 )
 AGAIN = "\n\nThe text again:\n"
 EDIT = "Copy this text, word for word:\n" + PARAGRAPH + AGAIN + PARAGRAPH + AGAIN
@@ -18,9 +20,9 @@ PERSON = {
     "additionalProperties": False,
 }
 REQUESTS = [
-    {"prompt": EDIT, "raw": True, "max_tokens": 60, "logprobs": 2},
-    {"prompt": EDIT, "raw": True, "max_tokens": 60, "temperature": 0.7, "seed": 3, "n": 2},
-    {"prompt": "a b c d a b c d a b c d a", "raw": True, "max_tokens": 40, "stop": ["d a b c d e"]},
+    {"prompt": EDIT, "max_tokens": 60, "logprobs": 2},
+    {"prompt": EDIT, "max_tokens": 60, "temperature": 0.7, "seed": 3, "n": 2},
+    {"prompt": "a b c d a b c d a b c d a", "max_tokens": 40, "stop": ["d a b c d e"]},
     {"prompt": "What is the capital of France?", "max_tokens": 30},
     {
         "prompt": "Give a person as JSON.",
@@ -34,11 +36,11 @@ def test_a_text_that_repeats_itself_takes_fewer_steps_and_has_the_same_bits(
     quire: Program, default_package: Path
 ) -> None:
     """Alone and in a crowd: greedy, drawn with a seed, with stop strings, under a schema."""
-    plain = quire.generate(default_package, REQUESTS)
-    crowd = quire.generate(default_package, REQUESTS, "--speculate", "8")
+    plain = quire.generate(default_package, REQUESTS, "--raw")
+    crowd = quire.generate(default_package, REQUESTS, "--raw", "--speculate", "8")
     assert [a["outputs"] for a in crowd] == [a["outputs"] for a in plain]
     for request, expected in zip(REQUESTS, plain, strict=True):
-        alone = quire.generate(default_package, [request], "--speculate", "8")
+        alone = quire.generate(default_package, [request], "--raw", "--speculate", "8")
         assert alone[0]["outputs"] == expected["outputs"], request
 
 
@@ -51,8 +53,7 @@ def test_stats_tell_how_many_guesses_were_right(quire: Program, default_package:
     assert found, run.err
     right, checked, steps = map(int, found.groups())
     assert 30 <= right <= checked
-    assert steps + right >= 60
-    assert steps <= 35
+    assert steps + right == 60
 
 
 def test_a_number_of_guesses_out_of_range_is_refused(quire: Program, default_package: Path) -> None:

@@ -28,9 +28,8 @@ class ScriptRunner : public ModelRunner {
     for (std::size_t row = 0; row < input.logits_indices.size(); ++row) {
       const std::int64_t token = input.logits_indices[row];
       while (token >= input.cumulative_sequence_lengths[sequence + 1]) ++sequence;
-      const auto position = static_cast<std::size_t>(
-          input.past_sequence_lengths[sequence] + token -
-          input.cumulative_sequence_lengths[sequence]);
+      const auto position = static_cast<std::size_t>(input.past_sequence_lengths[sequence] + token -
+                                                     input.cumulative_sequence_lengths[sequence]);
       const auto byte = static_cast<unsigned char>(script_[position % script_.size()]);
       (*logits)[row * vocab + byte] = value_;
     }

@@ -68,9 +68,13 @@ TEST_F(SpeculationTest, AnEndInTheMiddleOfAGuessEndsTheAnswerThere) {
     EXPECT_EQ(static_cast<int>(output.outputs[0].token_ids.size()), max_tokens);
     EXPECT_EQ(output.outputs[0].finish_reason, FinishReason::kLength);
   }
-  Engine engine = engine_that_says("abcabcabcabcabcabcxx", 8);
-  const RequestOutput output = answer(engine, {.stop = {"cab"}, .min_tokens = 9});
-  EXPECT_EQ(output.outputs[0].text, "abcabcab");
+  Engine plain = engine_that_says("abcabcabcabcabcabcxx", 0);
+  Engine guessing = engine_that_says("abcabcabcabcabcabcxx", 8);
+  const SamplingParams params = {.min_tokens = 9, .stop = {"cab"}};
+  const RequestOutput expected = answer(plain, params);
+  const RequestOutput output = answer(guessing, params);
+  EXPECT_EQ(output.outputs[0].text, expected.outputs[0].text);
+  EXPECT_EQ(output.outputs[0].token_ids, expected.outputs[0].token_ids);
   EXPECT_EQ(output.outputs[0].finish_reason, FinishReason::kStop);
 }
 

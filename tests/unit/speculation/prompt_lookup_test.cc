@@ -48,29 +48,29 @@ TEST(PromptLookupTest, NoMoreIsGuessedThanAskedFor) {
   EXPECT_EQ(guess_after("xyzxyz", 1), "x");
 }
 
-struct Run {
+struct Saying {
   int num_steps = 0;
   int num_checked = 0;
   int num_right = 0;
 };
 
 // Feeds `text` as a model would say it: a step brings all right guesses and one token more.
-Run say(const std::vector<TokenId>& text, double break_even) {
+Saying say(const std::vector<TokenId>& text, double break_even) {
   PromptLookup lookup;
-  Run run;
+  Saying said;
   std::size_t end = 4;
   while (end < text.size()) {
-    ++run.num_steps;
+    ++said.num_steps;
     const auto guess = lookup.propose(std::span(text).first(end), 8, break_even);
-    run.num_checked += static_cast<int>(guess.size());
+    said.num_checked += static_cast<int>(guess.size());
     std::size_t right = 0;
     while (right < guess.size() && end + right < text.size() && guess[right] == text[end + right]) {
       ++right;
     }
-    run.num_right += static_cast<int>(right);
+    said.num_right += static_cast<int>(right);
     end += right + 1;
   }
-  return run;
+  return said;
 }
 
 std::vector<TokenId> chance(std::uint64_t seed, int count, int num_ids) {
@@ -86,14 +86,14 @@ TEST(PromptLookupTest, OnTextThatRepeatsItselfMostStepsAreSaved) {
   const std::vector<TokenId> paragraph = chance(1, 300, 1000);
   std::vector<TokenId> text = paragraph;
   text.insert(text.end(), paragraph.begin(), paragraph.end());
-  const Run run = say(text, kUsual);
+  const Saying run = say(text, kUsual);
   EXPECT_LT(run.num_steps, 300 + 60);
   EXPECT_LE(run.num_checked - run.num_right, 8);
 }
 
 TEST(PromptLookupTest, OnTextThatOnlySeemsToRepeatItselfGuessesStop) {
   // Pairs come again all the time, what follows them is chance.
-  EXPECT_LT(say(chance(2, 4000, 8), kUsual).num_checked, 100);
+  EXPECT_LT(say(chance(2, 4000, 8), kUsual).num_checked, 4000 / 25);
 }
 
 TEST(PromptLookupTest, GuessesBeginAgainWhenTheTextBeginsToRepeatItself) {
