@@ -29,6 +29,7 @@ struct ServeFlags {
   server::ServerOptions server;
   double shutdown_timeout_s = 30;
   double request_timeout_s = 600;
+  bool no_web = false;
   std::string log_format = "text";
 };
 
@@ -123,6 +124,7 @@ int run_serve(const ServeFlags& flags) {
   options.max_num_seqs = flags.model.engine.max_num_seqs;
   options.shutdown_timeout = milliseconds(flags.shutdown_timeout_s);
   options.service.request_timeout = milliseconds(flags.request_timeout_s);
+  options.service.web = !flags.no_web;
   const auto print_tools = [](const std::string& model, const ToolSupport& tools) {
     const std::string format = tools.format.empty() ? "no known format of calls" : tools.format;
     std::fprintf(stderr,
@@ -169,6 +171,8 @@ void add_http_flags(CLI::App* command, ServeFlags* flags) {
       ->check(CLI::Range(0.0, 1e6));
   add("--shutdown-timeout", flags->shutdown_timeout_s, "Seconds to finish after SIGTERM")
       ->check(CLI::Range(0.0, 1e6));
+  command->add_flag("--no-web", flags->no_web, "Serve no web chat at / and no view at /engine")
+      ->group(group);
   add("--log-format", flags->log_format, "text or json, a line a request on stderr")
       ->check(CLI::IsMember({"text", "json"}));
 }
