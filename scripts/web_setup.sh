@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# What the tests of the web page need beside Quire itself: Chromium of Debian and, in web/page/node_modules, what
-# package-lock.json says. Nothing of it is needed to build or run Quire. Safe to run again; quick when all is there.
+# What the tests of the web page and of deploy/ need beside Quire itself: Debian's Chromium, HAProxy, promtool and
+# shells and, in web/page/node_modules, what package-lock.json says. Nothing of it is needed to build or run Quire.
+# Safe to run again; quick when all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 missing=()
+for pair in haproxy:haproxy promtool:prometheus systemd-analyze:systemd man:man-db groff:groff-base fish:fish zsh:zsh; do
+  PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+done
 [ -x /usr/bin/chromium ] || missing+=(chromium fonts-noto-core)
 command -v node >/dev/null || missing+=(nodejs npm)
 if [ ${#missing[@]} -gt 0 ]; then

@@ -173,6 +173,11 @@ void add_http_flags(CLI::App* command, ServeFlags* flags) {
       ->check(CLI::Range(0.0, 1e6));
   command->add_flag("--no-web", flags->no_web, "Serve no web chat at / and no view at /engine")
       ->group(group);
+  command
+      ->add_flag("--debug-engine",
+                 server.debug_engine,
+                 "Serve /debug/engine, for the view at /engine, even where others can connect")
+      ->group(group);
   add("--log-format", flags->log_format, "text or json, a line a request on stderr")
       ->check(CLI::IsMember({"text", "json"}));
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/out_of_memory.h"
 #include "quire/model_runner.h"
 
 namespace quire::server {
@@ -84,7 +85,10 @@ std::uint64_t EngineWorker::submit(GenerateRequest request,
   sinks_.emplace(ticket, std::move(sink));
   {
     const std::lock_guard lock(mutex_);
-    commands_.push_back({.ticket = ticket, .request = std::move(request), .ids = std::move(ids)});
+    commands_.push_back({.ticket = ticket,
+                         .request = std::move(request),
+                         .ids = std::move(ids),
+                         .on_snapshot = {}});
   }
   changed_.notify_one();
   return ticket;
@@ -94,7 +98,18 @@ void EngineWorker::cancel(std::uint64_t ticket) {
   if (sinks_.erase(ticket) == 0) return;
   {
     const std::lock_guard lock(mutex_);
-    commands_.push_back({.ticket = ticket, .request = {}, .ids = {}});
+    commands_.push_back({.ticket = ticket, .request = {}, .ids = {}, .on_snapshot = {}});
+  }
+  changed_.notify_one();
+}
+
+void EngineWorker::snapshot(std::int64_t after_step, OnSnapshot on_snapshot) {
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.push_back({.request = {},
+                         .ids = {},
+                         .on_snapshot = std::move(on_snapshot),
+                         .after_step = after_step});
   }
   changed_.notify_one();
 }
@@ -153,6 +168,17 @@ bool EngineWorker::take_commands(bool wait, std::vector<Command>* commands) {
 }
 
 void EngineWorker::obey(Command command, Llm* llm, std::vector<RequestOutput>* refused) {
+  if (command.on_snapshot) {
+    // Shared: a std::function must be copyable. Empty where there is no memory for it, which no
+    // request should suffer for.
+    auto shared = std::make_shared<EngineSnapshot>();
+    static_cast<void>(fail_if_out_of_memory([&] {
+      *shared = llm->snapshot(command.after_step);
+      return ok_status();
+    }));
+    post_([shared, hear = std::move(command.on_snapshot)] { hear(*shared); });
+    return;
+  }
   if (!command.request) {
     const auto number = number_of_.find(command.ticket);
     if (number == number_of_.end()) return;  // it has ended in the meantime

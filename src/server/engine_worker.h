@@ -95,14 +95,20 @@ class EngineWorker {
                        std::shared_ptr<AnswerSink> sink);
   // The sink hears no more of it.
   void cancel(std::uint64_t ticket);
+  // Copies the engine's books between two steps and calls back on the I/O thread; see
+  // Llm::snapshot. Once loaded.
+  using OnSnapshot = std::function<void(const EngineSnapshot&)>;
+  void snapshot(std::int64_t after_step, OnSnapshot on_snapshot);
   // As of the last step. Any thread.
   EngineStats stats() const;
 
  private:
   struct Command {
     std::uint64_t ticket = 0;
-    std::optional<GenerateRequest> request;  // none: cancel
+    std::optional<GenerateRequest> request;  // none: cancel, or a snapshot
     std::vector<TokenId> ids;
+    OnSnapshot on_snapshot;
+    std::int64_t after_step = 0;
   };
 
   void run(const Open& open, const std::function<void(Status)>& on_loaded);

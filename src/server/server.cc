@@ -78,6 +78,8 @@ class RunningServer {
       models_.push_back(std::make_unique<EngineWorker>(
           model.name, post_, options_.max_num_seqs + static_cast<int>(options_.service.max_queue)));
     }
+    options_.service.debug_engine =
+        options_.debug_engine || !options_.unix_socket.empty() || is_loopback(options_.host);
     service_ = std::make_unique<Service>(options_.service, &models_, post_, options_.on_access);
   }
 

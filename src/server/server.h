@@ -38,6 +38,7 @@ struct ServerOptions {
   std::filesystem::path tls_cert;  // PEM, with the chain; together with the key or not at all
   std::filesystem::path tls_key;
   std::string otlp_endpoint;  // of a collector of traces; empty for none
+  bool debug_engine = false;  // /debug/engine where others than this machine can connect, too
   bool no_auth = false;       // even where others than this machine can connect
   std::chrono::milliseconds shutdown_timeout{30'000};
   HttpLimits limits;

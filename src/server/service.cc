@@ -157,6 +157,7 @@ const std::vector<Service::Route>& Service::routes() {
   static const std::vector<Route> kRoutes = {
       {.method = "GET", .path = "/", .handler = &Service::page, .open = true},
       {.method = "GET", .path = "/engine", .handler = &Service::page, .open = true},
+      {.method = "GET", .path = "/debug/engine", .handler = &Service::debug_engine},
       {.method = "GET", .path = "/health", .handler = &Service::health, .open = true},
       {.method = "GET", .path = "/health/ready", .handler = &Service::ready, .open = true},
       {.method = "GET", .path = "/version", .handler = &Service::version},
@@ -246,7 +247,8 @@ void Service::handle(HttpRequest request, std::shared_ptr<Exchange> exchange) {
 }
 
 bool Service::is_served(const Route& route) const {
-  return options_.web || route.handler != &Service::page;
+  if (route.handler == &Service::page) return options_.web;
+  return options_.debug_engine || route.handler != &Service::debug_engine;
 }
 
 void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {

@@ -67,6 +67,7 @@ class Service {
   void openapi(const HttpRequest& request, const LoggedPtr& exchange);
   void metrics(const HttpRequest& request, const LoggedPtr& exchange);
   void page(const HttpRequest& request, const LoggedPtr& exchange);
+  void debug_engine(const HttpRequest& request, const LoggedPtr& exchange);
   void models(const HttpRequest& request, const LoggedPtr& exchange);
   void model(const HttpRequest& request, const LoggedPtr& exchange);
   nlohmann::ordered_json model_card(const EngineWorker& model) const;
