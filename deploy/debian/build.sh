@@ -46,4 +46,4 @@ mkdir "$tree/DEBIAN"
   printf ' Anthropic APIs and a web chat, in one program.\n'
 } > "$tree/DEBIAN/control"
 chmod -R u=rwX,go=rX "$tree"
-dpkg-deb --build --root-owner-group "$tree" "$folder/quire_${version}_${architecture}.deb"
+dpkg-deb --build --root-owner-group -Zxz -z3 "$tree" "$folder/quire_${version}_${architecture}.deb"

@@ -97,20 +97,20 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_the_server_has(server: S
     assert server.request("GET", "/nowhere")[0] == 404
     page = server.request("GET", "/metrics")[2]
     have: dict[str, set[str]] = {}
-    for name, labels in re.findall(r"^([a-z_:]+)(?:{(.*)})? \S+$", page, re.MULTILINE):
+    for name, labels in re.findall(r"^([a-z0-9_:]+)(?:{(.*)})? \S+$", page, re.MULTILINE):
         have.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     board = json.loads((DEPLOY / "compose/grafana/dashboards/quire.json").read_text(encoding="utf-8"))
     queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     assert len(queries) >= 12
     # Of what happens only when something goes wrong the page shows no sample, but the metric is known.
-    declared = set(re.findall(r"^# TYPE ([a-z_:]+) ", page, re.MULTILINE))
+    declared = set(re.findall(r"^# TYPE ([a-z0-9_:]+) ", page, re.MULTILINE))
     for query in [*queries, board["templating"]["list"][0]["query"]]:
-        for name in re.findall(r"(?:vllm|quire)[:_][a-z_:]+", query):
+        for name in re.findall(r"(?:vllm|quire)[:_][a-z0-9_:]+", query):
             known = name in have or name in declared or name.removesuffix("_bucket") in declared
             assert known, f"{name} in {query}"
-        for name, label in re.findall(r"(vllm:[a-z_]+){(\w+)", query):
+        for name, label in re.findall(r"(vllm:[a-z0-9_]+){(\w+)", query):
             assert label in have.get(name, {label}), query
-        for label, name in re.findall(r"by \((\w+)\) \((?:rate\()?((?:vllm|quire)[a-z_:]+)", query):
+        for label, name in re.findall(r"by \((\w+)\) \((?:rate\()?((?:vllm|quire)[a-z0-9_:]+)", query):
             assert label in have.get(name, {label, "le"}) or label == "le", query
 
 

@@ -98,16 +98,19 @@ function stepText(step: StepView): string {
   return parts.join(" · ");
 }
 
-// A column a step: a piece a sequence, as high as the tokens it computed.
+// A column a step: a piece a sequence, the higher the more tokens it computed. By the square root, so that decoding
+// sequences can be seen beside a prompt's chunk.
+const heightOf = (fresh: number): number => Math.sqrt(fresh);
+
 function drawSteps(steps: StepView[], context: CanvasRenderingContext2D, width: number, height: number): void {
   const column = width / SHOWN_STEPS;
   const floor = height - 16;
-  const most = Math.max(8, ...steps.map((step) => step.sequences.reduce((sum, [, , fresh]) => sum + fresh, 0)));
+  const most = Math.max(8, ...steps.map((step) => step.sequences.reduce((sum, [, , fresh]) => sum + heightOf(fresh), 0)));
   steps.forEach((step, index) => {
     const x = index * column;
     let y = floor;
     for (const [id, , fresh] of step.sequences) {
-      const tall = (fresh / most) * (floor - 14);
+      const tall = (heightOf(fresh) / most) * (floor - 14);
       context.fillStyle = sequenceColour(id);
       context.fillRect(x + 0.5, y - tall, Math.max(1, column - 1), Math.max(0.75, tall - (tall > 4 ? 0.75 : 0)));
       y -= tall;
@@ -134,7 +137,7 @@ function Steps({ steps }: { steps: StepView[] }): JSX.Element {
   return (
     <section class="panel wide-panel" aria-label="Steps">
       <h2>Steps</h2>
-      <p class="legend">A column a step, a colour a sequence, as high as the tokens it computed. <b class="dot hit" /> found in the cache <b class="dot preempted" /> preempted</p>
+      <p class="legend">A column a step, a colour a sequence, the taller the more tokens it computed. <b class="dot hit" /> found in the cache <b class="dot preempted" /> preempted</p>
       <Drawing
         height={150}
         label={step ? stepText(step) : "No step yet"}
@@ -259,7 +262,7 @@ function Figures({ model, steps }: { model: ModelView; steps: StepView[] }): JSX
     ["waiting", String(model.waiting.length)],
     ["cache in use", percent(model.used_blocks / Math.max(1, model.num_blocks))],
     ["a step takes", last.length > 0 ? `${(spent / last.length).toFixed(1)} ms` : "–"],
-    ["prompt tokens found", model.lookup_tokens > 0 ? percent(model.hit_tokens / model.lookup_tokens) : "–"],
+    ["found in cache", model.lookup_tokens > 0 ? percent(model.hit_tokens / model.lookup_tokens) : "–"],
     ["preemptions", String(model.preemptions)],
     ["evictions", String(model.evictions)],
     ["tokens written", model.generated_tokens.toLocaleString("en")],

@@ -53,6 +53,20 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
+test("axe finds nothing serious in the engine view, light and dark", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page, context } = await visit(browser, `${server.url}/engine`, { colorScheme, bypassCSP: true });
+    await page.getByText("Nothing runs.").waitFor();
+    const answer = fetch(`${server.url}/v1/completions`, { method: "POST", body: JSON.stringify({ prompt: "Paper", max_tokens: 100, ignore_eos: true }) });
+    await page.getByRole("region", { name: "Running" }).locator("tbody tr").waitFor();
+    await button(page, "Pause").click();
+    await page.evaluate(axe);
+    await audit(page, `engine, ${colorScheme}`);
+    assert.equal((await answer).status, 200);
+    await context.close();
+  }
+});
+
 test("the page is one request of at most 150 KiB, painted within 300 ms", async () => {
   const page = await (await browser.newContext()).newPage();
   const requests = [];

@@ -11,7 +11,7 @@ const greedy = { Temperature: 0, "Max tokens": 200 };
 
 async function talk(page) {
   await ask(page, "What is the capital of France?");
-  await page.getByRole("button", { name: "New chat", exact: true }).evaluate((element) => element.click());
+  await page.locator(".new-chat").evaluate((element) => element.click());
   await page.getByText("Ask it something").waitFor();
   await ask(page, "Give me three tips for writing clearly.");
   await page.locator("body").hover({ position: { x: 5, y: 5 } });
