@@ -24,27 +24,26 @@ const stream = (...deltas) => ({
   ].join(""),
 });
 
-// Moves over everything and clicks every link, as a reader might, without leaving the page.
-async function touchEverything(page) {
-  await page.evaluate(() => {
-    for (const element of document.querySelectorAll(".thread *")) {
-      for (const type of ["mouseover", "mousemove", "pointerenter", "focus", "animationstart", "toggle"]) {
-        element.dispatchEvent(new Event(type, { bubbles: true }));
-      }
+// Moves over everything and looks at every link and element, as a reader might, without leaving the page.
+function touchHere() {
+  for (const element of document.querySelectorAll(".thread *")) {
+    for (const type of ["mouseover", "mousemove", "pointerenter", "focus", "animationstart", "toggle"]) {
+      element.dispatchEvent(new Event(type, { bubbles: true }));
     }
-    for (const link of document.querySelectorAll(".thread a")) {
-      if (!/^(https?|mailto):/.test(link.href)) throw new Error(`a link to ${link.href}`);
-      if (link.rel !== "noopener noreferrer nofollow") throw new Error("a link that lends the page");
+  }
+  for (const link of document.querySelectorAll(".thread a")) {
+    if (!/^(https?|mailto):/.test(link.href)) throw new Error(`a link to ${link.href}`);
+    if (link.rel !== "noopener noreferrer nofollow") throw new Error("a link that lends the page");
+  }
+  const foreign = document.querySelectorAll(".thread :is(script, img, iframe, object, embed, form, style, link, meta, base, video, audio, math, template, input:not([type=checkbox]))");
+  if (foreign.length > 0) throw new Error(`an element ${foreign[0].outerHTML}`);
+  for (const element of document.querySelectorAll(".markdown *")) {
+    for (const { name } of element.attributes) {
+      if (/^on|^style$|^id$|^name$/.test(name)) throw new Error(`an attribute ${name} of ${element.outerHTML}`);
     }
-    const foreign = document.querySelectorAll(".thread :is(script, img, iframe, object, embed, form, style, link, meta, base, video, audio, math, template, input:not([type=checkbox]))");
-    if (foreign.length > 0) throw new Error(`an element ${foreign[0].outerHTML}`);
-    for (const element of document.querySelectorAll(".markdown *")) {
-      for (const { name } of element.attributes) {
-        if (/^on|^style$|^id$|^name$/.test(name)) throw new Error(`an attribute ${name} of ${element.outerHTML}`);
-      }
-    }
-  });
+  }
 }
+const touchEverything = (page) => page.evaluate(touchHere);
 
 test("there are at least 100 payloads, and one that runs would be noticed", async () => {
   assert.ok(new Set(payloads).size >= 100);
@@ -116,22 +115,29 @@ test("no payload runs from an imported file: as a title, a message, a call, a re
           tokens: [{ text: payload, logprob: -1, alternatives: [{ text: payload, logprob: -1 }] }] },
         c: { role: "tool", parent: "b", content: payload, toolCallId: payload },
       },
-      chosen: { "": "a", a: "b", b: "c", __proto__: "a" },
+      chosen: { "": "a", a: "b", b: "c", ["__proto__"]: "a" },
     };
   });
   const buffer = Buffer.from(JSON.stringify({ format: "quire-conversations", version: 1, conversations }));
   await page.getByLabel("Import conversations").setInputFiles({ name: "x.json", mimeType: "application/json", buffer });
   const list = page.locator(".conversation");
   await list.nth(payloads.length - 1).waitFor();
-  for (let i = 0; i < payloads.length; ++i) {
-    await list.nth(i).evaluate((element) => element.click());
-    await page.waitForFunction((at) => document.querySelectorAll(".conversations li")[at].className === "open", i);
-    if (i % 10 === 0) {
-      await page.locator(".tokens-switch input").check();
-      await page.locator(".token").first().hover();
+  await page.locator(".tokens-switch input").first().check();
+  await page.locator(".token").first().hover();
+  await page.evaluate(`window.touchHere = ${touchHere}`);
+  const shown = await page.evaluate(async () => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const titles = [];
+    for (const button of [...document.querySelectorAll(".conversation")]) {
+      button.click();
+      while (document.querySelector(".conversations .open .conversation") !== button) await frame();
+      await frame();
+      window.touchHere();
+      titles.push(document.querySelector(".bubble").textContent);
     }
-    await touchEverything(page);
-  }
+    return titles;
+  });
+  assert.deepEqual(shown, payloads);
   await check();
 });
 
