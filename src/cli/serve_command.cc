@@ -29,6 +29,7 @@ struct ServeFlags {
   server::ServerOptions server;
   double shutdown_timeout_s = 30;
   double request_timeout_s = 600;
+  double idle_timeout_s = 0;
   bool no_web = false;
   std::string log_format = "text";
 };
@@ -124,6 +125,7 @@ int run_serve(const ServeFlags& flags) {
   options.max_num_seqs = flags.model.engine.max_num_seqs;
   options.shutdown_timeout = milliseconds(flags.shutdown_timeout_s);
   options.service.request_timeout = milliseconds(flags.request_timeout_s);
+  options.idle_timeout = milliseconds(flags.idle_timeout_s);
   options.service.web = !flags.no_web;
   const auto print_tools = [](const std::string& model, const ToolSupport& tools) {
     const std::string format = tools.format.empty() ? "no known format of calls" : tools.format;
@@ -168,6 +170,10 @@ void add_http_flags(CLI::App* command, ServeFlags* flags) {
   add("--max-queue", server.service.max_queue, "Answers that may wait for a place in a step")
       ->check(CLI::Range(1, 1'000'000));
   add("--request-timeout", flags->request_timeout_s, "Seconds a request may take; 0: any")
+      ->check(CLI::Range(0.0, 1e6));
+  add("--idle-timeout",
+      flags->idle_timeout_s,
+      "Seconds without a request after which a model is unloaded, until the next; 0: never")
       ->check(CLI::Range(0.0, 1e6));
   add("--shutdown-timeout", flags->shutdown_timeout_s, "Seconds to finish after SIGTERM")
       ->check(CLI::Range(0.0, 1e6));

@@ -31,6 +31,9 @@ struct ServerOptions {
   std::vector<Model> models;
   int max_num_seqs = 64;  // that an engine runs at once; max_queue of the service wait on top
 
+  // A model without a request for so long is unloaded until the next; 0: never.
+  std::chrono::milliseconds idle_timeout{0};
+
   std::string host = "127.0.0.1";
   int port = 8080;                    // 0: any that is free
   std::filesystem::path unix_socket;  // in place of host and port

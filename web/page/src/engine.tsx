@@ -278,6 +278,7 @@ function ModelPanels({ model, steps }: { model: ModelView; steps: StepView[] }):
   return (
     <>
       <h1 class="model-name">{model.name}</h1>
+      {model.num_blocks === 0 && <p class="legend">Unloaded, for nobody has asked for it lately; the next request opens it again.</p>}
       <Figures model={model} steps={steps} />
       <div class="panels">
         <Steps steps={steps} />
