@@ -27,8 +27,9 @@ struct SequenceSnapshot {
 struct StepSnapshot {
   struct Share {
     std::uint64_t sequence_id = 0;
-    int num_past = 0;  // tokens in the cache before
-    int num_new = 0;   // computed in this step
+    int num_past = 0;   // tokens in the cache before
+    int num_new = 0;    // computed in this step, guesses included
+    int num_draft = 0;  // of them guesses; one more than these: a sequence that decodes
   };
   std::int64_t number = 0;          // 1 for the first that was recorded
   double start_ms = 0;              // of the engine's clock

@@ -14,7 +14,8 @@ void StepLog::add(const StepPlan& plan,
   try {
     step.shares.clear();
     for (const ScheduledSequence& scheduled : plan.sequences) {
-      step.shares.push_back({scheduled.id, scheduled.num_past, scheduled.num_new});
+      step.shares.push_back(
+          {scheduled.id, scheduled.num_past, scheduled.num_new, scheduled.num_draft});
     }
     step.preempted.assign(plan.preempted.begin(), plan.preempted.end());
   } catch (const std::bad_alloc&) {

@@ -23,13 +23,14 @@ ordered_json sequences_json(const std::vector<SequenceSnapshot>& sequences) {
   return list;
 }
 
-// Shares are three numbers each, since there may be as many as 256 times 1,000 of them.
+// Shares are four numbers each, since there may be as many as 256 times 1,000 of them.
 ordered_json steps_json(const std::vector<StepSnapshot>& steps) {
   ordered_json list = ordered_json::array();
   for (const StepSnapshot& step : steps) {
     ordered_json shares = ordered_json::array();
     for (const StepSnapshot::Share& share : step.shares) {
-      shares.push_back(ordered_json::array({share.sequence_id, share.num_past, share.num_new}));
+      shares.push_back(
+          ordered_json::array({share.sequence_id, share.num_past, share.num_new, share.num_draft}));
     }
     list.push_back({{"number", step.number},
                     {"start_ms", step.start_ms},

@@ -91,7 +91,7 @@ function Drawing({ height, label, draw, onPoint }: {
 
 function stepText(step: StepView): string {
   const tokens = step.sequences.reduce((sum, [, , fresh]) => sum + fresh, 0);
-  const decodes = step.sequences.filter(([, , fresh]) => fresh === 1).length;
+  const decodes = step.sequences.filter(([, , fresh, drafts]) => fresh - drafts === 1).length;
   const parts = [`step ${step.number}: ${tokens} tokens in ${step.duration_ms.toFixed(1)} ms`, `${decodes} decoding`, `${step.sequences.length - decodes} of prompts`];
   if (step.hit_tokens > 0) parts.push(`${step.hit_tokens} tokens found in the cache`);
   if (step.preempted.length > 0) parts.push(`preempted: ${step.preempted.join(", ")}`);

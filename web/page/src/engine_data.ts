@@ -18,7 +18,7 @@ export interface StepView {
   start_ms: number;
   duration_ms: number;
   hit_tokens: number;
-  sequences: [id: number, past: number, fresh: number][];
+  sequences: [id: number, past: number, fresh: number, drafts: number][];
   preempted: number[];
 }
 
