@@ -74,14 +74,15 @@ void log_json(const server::AccessRecord& record) {
 }
 
 // Says where it listens, and shows a request that works as it stands.
-void print_banner(const std::string& url, const std::string& model) {
+void print_banner(const std::string& url, const std::string& model, bool web) {
   const bool socket = url.starts_with("unix:");
   const std::string target = socket ? "--unix-socket " + url.substr(5) + " http://localhost" : url;
   std::fprintf(stderr,
-               "listening on %s\ntry: curl %s/v1/chat/completions -H 'Content-Type: "
+               "listening on %s\n%stry: curl %s/v1/chat/completions -H 'Content-Type: "
                "application/json' -d '{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", "
                "\"content\": \"What is the capital of France?\"}]}'\n",
                printable(url).c_str(),
+               web && !socket ? "chat there in a browser, or " : "",
                printable(target).c_str(),
                printable(model).c_str());
 }
@@ -136,7 +137,7 @@ int run_serve(const ServeFlags& flags) {
   };
   if (flags.log_format == "text") options.on_model = print_tools;
   options.on_ready = [&](const std::string& url) {
-    print_banner(url, options.models.front().name);
+    print_banner(url, options.models.front().name, options.service.web);
   };
   // Beside a log of JSON it would be no JSON.
   if (isatty(STDERR_FILENO) == 1 && flags.log_format == "text") options.on_status = print_status;

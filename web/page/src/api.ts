@@ -16,7 +16,6 @@ export function setApiKey(key: string, remember: boolean): void {
   if (remember) localStorage.setItem(KEY, key);
   else localStorage.removeItem(KEY);
 }
-export const hasApiKey = (): boolean => apiKey !== "";
 
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);

@@ -116,9 +116,6 @@ export class Chats {
   exportAll(): string {
     return exportText(this.conversations);
   }
-  exportOpen(): string {
-    return exportText([this.open]);
-  }
   import(source: string): void {
     try {
       const read = importText(source);
