@@ -27,7 +27,7 @@ function useEngine(paused: boolean, key: number): Watched {
       try {
         const last = Math.min(...[...steps.values()].map((list) => list.at(-1)?.number ?? 0), Number.MAX_SAFE_INTEGER);
         const state = await fetchState(steps.size > 0 ? last : 0);
-        steps = new Map(state.models.map((model) => [model.name, joined(steps.get(model.name) ?? [], model.steps)]));
+        steps = new Map(state.models.map((model) => [model.name, joined(steps.get(model.name) ?? [], model)]));
         if (!over) setWatched({ state, steps, problem: "", needsKey: false });
       } catch (error) {
         const needsKey = error instanceof NeedsKey;
@@ -44,9 +44,10 @@ function useEngine(paused: boolean, key: number): Watched {
   return watched;
 }
 
-function joined(old: StepView[], fresh: StepView[]): StepView[] {
+function joined(old: StepView[], model: ModelView): StepView[] {
   const last = old.at(-1)?.number ?? 0;
-  return [...old, ...fresh.filter((step) => step.number > last)].slice(-SHOWN_STEPS);
+  if (model.steps_done < last) return model.steps.slice(-SHOWN_STEPS); // it was unloaded, and counts anew
+  return [...old, ...model.steps.filter((step) => step.number > last)].slice(-SHOWN_STEPS);
 }
 
 // A colour of style.css as it is now, light or dark, for a canvas.

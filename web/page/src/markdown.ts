@@ -60,7 +60,8 @@ export function renderMarkdown(text: string): DocumentFragment {
     const frame = document.createElement("div");
     frame.className = "code";
     pre.replaceWith(frame);
-    frame.append(pre, copyButton(pre));
+    frame.append(pre);
+    if ("clipboard" in navigator) frame.append(copyButton(pre)); // on loopback and over HTTPS
   }
   for (const table of fragment.querySelectorAll("table")) {
     const frame = document.createElement("div");

@@ -27,8 +27,10 @@ function Branches({ chats, message }: { chats: Chats; message: Message }): JSX.E
   );
 }
 
-function CopyButton({ text }: { text: string }): JSX.Element {
+// Browsers have a clipboard on loopback and over HTTPS only.
+function CopyButton({ text }: { text: string }): JSX.Element | null {
   const [done, setDone] = useState(false);
+  if (!("clipboard" in navigator)) return null;
   const copy = (): void => {
     void navigator.clipboard.writeText(text).then(() => setDone(true));
   };
