@@ -186,12 +186,18 @@ StepOutput Engine::step() {
 }
 
 void Engine::step_once() {
+  const double start_ms = step_log_.is_on() ? parts_.clock_ms() : 0;
+  const std::int64_t hits_before = block_manager_.stats().num_hit_tokens;
   const StepPlan step_plan = plan();
   if (step_plan.empty()) return;
   if (run(step_plan, &logits_).ok()) {
     commit(step_plan, logits_);
   } else {
     run_each_alone(step_plan);
+  }
+  if (step_log_.is_on()) {
+    const std::int64_t hits = block_manager_.stats().num_hit_tokens - hits_before;
+    step_log_.add(step_plan, start_ms, parts_.clock_ms(), hits);
   }
 }
 

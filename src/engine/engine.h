@@ -14,7 +14,9 @@
 #include "engine/automaton_cache.h"
 #include "engine/generation.h"
 #include "engine/request.h"
+#include "engine/step_log.h"
 #include "engine/tool_loop.h"
+#include "quire/engine_snapshot.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
 #include "quire/output.h"
@@ -72,6 +74,9 @@ class Engine {
   StepOutput take_output();
 
   EngineStats stats() const;
+  // The books as they are, with the recorded steps whose number is above `after_step`. Steps are
+  // recorded from the first call on. May throw std::bad_alloc, which leaves all as it was.
+  EngineSnapshot snapshot(std::int64_t after_step);
   const ModelSpec& model() const { return parts_.runner->spec(); }
   ModelRunner& runner() { return *parts_.runner; }
 
@@ -118,6 +123,7 @@ class Engine {
   SequenceId next_sequence_id_ = 1;
   std::uint64_t next_seed_;
   EngineStats stats_;
+  StepLog step_log_;
 };
 
 }  // namespace quire
