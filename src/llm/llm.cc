@@ -288,6 +288,7 @@ bool Llm::has_unfinished() const {
          !impl_->kept.deltas.empty();
 }
 EngineStats Llm::stats() const { return impl_->engine.stats(); }
+EngineSnapshot Llm::snapshot(std::int64_t after_step) { return impl_->engine.snapshot(after_step); }
 bool Llm::has_chat_template() const { return impl_->encoder.has_chat_template(); }
 const SamplingParams& Llm::recommended_params() const { return impl_->recommended; }
 std::optional<int> Llm::recommended_max_tokens() const { return impl_->recommended_max_tokens; }
