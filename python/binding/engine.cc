@@ -36,6 +36,7 @@ constexpr std::array kInts = {
     Option<int>{"block_size", &EngineOptions::block_size},
     Option<int>{"max_num_seqs", &EngineOptions::max_num_seqs},
     Option<int>{"max_batch_tokens", &EngineOptions::max_batch_tokens},
+    Option<int>{"speculate", &EngineOptions::speculate},
 };
 constexpr std::array kBools = {
     Option<bool>{"pin_threads", &EngineOptions::pin_threads},
@@ -164,6 +165,8 @@ nb::dict PyEngine::stats() {
   found["num_preemptions"] = stats.num_preemptions;
   found["num_prefix_lookup_tokens"] = stats.num_prefix_lookup_tokens;
   found["num_prefix_hit_tokens"] = stats.num_prefix_hit_tokens;
+  found["num_draft_tokens"] = stats.num_draft_tokens;
+  found["num_accepted_tokens"] = stats.num_accepted_tokens;
   return found;
 }
 

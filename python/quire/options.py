@@ -25,6 +25,7 @@ class EngineOptions(TypedDict, total=False):
     max_num_seqs: sequences that run at once.
     max_batch_tokens: tokens a step computes at most.
     prefix_cache: share the blocks of equal beginnings.
+    speculate: tokens of a sequence that a step may guess and check; the same answers. 0: none.
     tools: "auto", "none", "calculator" or "arithmetic".
     tool_format: "auto", or a format of docs/tools.md.
     seed: for requests without one; 0: from the system.
@@ -45,6 +46,7 @@ class EngineOptions(TypedDict, total=False):
     max_num_seqs: int
     max_batch_tokens: int
     prefix_cache: bool
+    speculate: int
     tools: str
     tool_format: str
     seed: int
