@@ -18,6 +18,7 @@ if(quire_missing_archives)
   file(REMOVE_RECURSE "${quire_archive_folder}")
 else()
   set(OPENSSL_USE_STATIC_LIBS ON)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a) # for what pkg-config finds by its path
   foreach(kind EXE SHARED MODULE)
     string(PREPEND CMAKE_${kind}_LINKER_FLAGS "-L${quire_archive_folder} ")
   endforeach()

@@ -172,7 +172,9 @@ TEST_F(EngineTest, ACancelledRequestEndsWithWhatItHasAndGivesItsBlocksBack) {
   engine.step();
   EXPECT_TRUE(engine.cancel(*id));
   EXPECT_FALSE(engine.cancel(*id));
+  EXPECT_TRUE(engine.has_unfinished()) << "its end is still to be handed over";
   const StepOutput output = engine.step();
+  EXPECT_FALSE(engine.has_unfinished());
   ASSERT_EQ(output.finished.size(), 1U);
   EXPECT_EQ(output.finished[0].outputs[0].finish_reason, FinishReason::kCancelled);
   EXPECT_EQ(output.finished[0].outputs[0].token_ids.size(), 2U);
