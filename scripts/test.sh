@@ -80,11 +80,17 @@ run_pytest() {
     -n 2 --dist loadfile --timeout 900 "$@"
 }
 
+# The Python package as it is installed: no PYTHONPATH leads to its sources.
+run_installed_pytest() {
+  OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -p no:cacheprovider --timeout 900 tests/python
+}
+
 tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_grammar tests/oracle_graph tests/oracle_tools; }
 
 tier_e2e() {
   scripts/build.sh release
   scripts/default_model.sh
+  run_installed_pytest
   run_pytest tests/e2e
 }
 
