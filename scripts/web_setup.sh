@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests of the web page and of deploy/ need beside Quire itself: Debian's Chromium, HAProxy, promtool and
-# shells and, in web/page/node_modules, what package-lock.json says. Nothing of it is needed to build or run Quire.
+# What the tests of the web page, of JavaScript clients and of deploy/ need beside Quire itself: Debian's Chromium,
+# HAProxy, promtool and shells and, in node_modules of web/page and tests/js, what their package-lock.json says. Nothing of it is needed to build or run Quire.
 # Safe to run again; quick when all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,9 +28,11 @@ if ! node_is_new; then
   node_is_new || die "node is $(node --version), and the page's tests need 20 or later" "install a later Node.js"
 fi
 
-wanted=$(digest web/page/package-lock.json)
-if [ "$(cat web/page/node_modules/.quire-lock 2>/dev/null)" != "$wanted" ]; then
-  step "npm packages in web/page/node_modules"
-  npm ci --prefix web/page --no-audit --no-fund --silent
-  echo "$wanted" > web/page/node_modules/.quire-lock
-fi
+for folder in web/page tests/js; do
+  wanted=$(digest "$folder/package-lock.json")
+  if [ "$(cat "$folder/node_modules/.quire-lock" 2>/dev/null)" != "$wanted" ]; then
+    step "npm packages in $folder/node_modules"
+    npm ci --prefix "$folder" --no-audit --no-fund --silent
+    echo "$wanted" > "$folder/node_modules/.quire-lock"
+  fi
+done

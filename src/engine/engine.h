@@ -60,7 +60,10 @@ class Engine {
   // memory to report its end with: it then goes on.
   bool cancel(RequestId id);
 
-  bool has_unfinished() const { return !generations_.empty(); }
+  // Whether step() has anything left to do or to hand over, the end of a cancelled request too.
+  bool has_unfinished() const {
+    return !generations_.empty() || !output_.deltas.empty() || !output_.finished.empty();
+  }
 
   // One step for all sequences that can run. A failure that concerns one request ends that request
   // with an error and leaves the others alone.
