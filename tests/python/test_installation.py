@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import quire
@@ -94,3 +95,28 @@ def test_an_export_without_pytorch_says_what_to_install(tmp_path: Path) -> None:
     )  # fmt: skip
     assert found.returncode == 1 and found.stderr.count("\n") == 1, found
     assert "quire-llm[export]" in found.stderr, found
+
+
+def test_an_sdist_holds_all_that_a_build_needs(tmp_path: Path) -> None:
+    """CMake finds every file it names; nothing is built here. Neither tests nor what was built is in it."""
+    made = subprocess.run(
+        [sys.executable, "-c",
+         f"from scikit_build_core.build import build_sdist; print(build_sdist({str(tmp_path)!r}))"],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    archive = tmp_path / made.stdout.split()[-1]
+    assert archive.stat().st_size < 2 << 20
+    with tarfile.open(archive) as sources:
+        names = {name.partition("/")[2] for name in sources.getnames()}
+        sources.extractall(tmp_path / "sources", filter="data")
+    tops = {name.split("/")[0] for name in names}
+    assert {"src", "include", "python", "LICENSE"} <= tops and not {"tests", "build", ".venv"} & tops
+    nanobind = subprocess.run([sys.executable, "-m", "nanobind", "--cmake_dir"], check=True,
+                              capture_output=True, text=True).stdout.strip()  # fmt: skip
+    configured = subprocess.run(
+        ["cmake", "-G", "Ninja", "-S", next((tmp_path / "sources").iterdir()), "-B", tmp_path / "build",
+         "-DQUIRE_BUILD_PYTHON=ON", "-DQUIRE_BUILD_TESTS=OFF", "-DQUIRE_WITH_TORCH=OFF",
+         f"-Dnanobind_DIR={nanobind}", f"-DPython_EXECUTABLE={sys.executable}"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert configured.returncode == 0, configured.stderr
