@@ -12,20 +12,6 @@ packages=(
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
 )
 
-install_debian_packages() {
-  local missing=() package
-  for package in "${packages[@]}"; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || die "this is not a Debian system" "install by hand: ${missing[*]}"
-  step "Debian packages: ${missing[*]}"
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-    die "apt-get could not install the packages" "see its message above"
-}
-
 make_venv() {
   local wanted
   wanted=$(digest requirements.txt requirements-test.txt)
@@ -70,6 +56,6 @@ unpack_onnxruntime() {
   ln -sf "$(basename "$target"/lib/libonnxruntime.so.1.*)" "$target/$library"
 }
 
-install_debian_packages
+install_packages "${packages[@]}"
 make_venv
 unpack_onnxruntime
