@@ -18,12 +18,13 @@
 namespace quire::kernels {
 namespace {
 
-constexpr std::array<Isa, 7> kBestFirst = {Isa::kAmx,
+constexpr std::array<Isa, 8> kBestFirst = {Isa::kAmx,
                                            Isa::kAvx512Vnni,
                                            Isa::kAvx2,
                                            Isa::kNeonI8mm,
                                            Isa::kNeonDotProd,
                                            Isa::kNeon,
+                                           Isa::kSimd128,
                                            Isa::kPortable};
 
 #if defined(QUIRE_KERNELS_X86)
@@ -87,6 +88,8 @@ std::string_view isa_name(Isa isa) {
       return "dotprod";
     case Isa::kNeon:
       return "neon";
+    case Isa::kSimd128:
+      return "simd128";
     case Isa::kPortable:
       break;
   }
@@ -109,6 +112,9 @@ bool isa_supported(Isa isa) {
   if (isa == Isa::kNeon) return true;
   if (isa == Isa::kNeonDotProd) return has_dotprod();
   if (isa == Isa::kNeonI8mm) return has_dotprod() && has_i8mm();
+#endif
+#if defined(QUIRE_KERNELS_WASM)
+  if (isa == Isa::kSimd128) return true;
 #endif
   return isa == Isa::kPortable;
 }

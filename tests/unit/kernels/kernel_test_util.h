@@ -41,7 +41,8 @@ inline std::vector<Isa> supported_isas() {
                         Isa::kAmx,
                         Isa::kNeon,
                         Isa::kNeonDotProd,
-                        Isa::kNeonI8mm}) {
+                        Isa::kNeonI8mm,
+                        Isa::kSimd128}) {
     if (isa_supported(isa)) isas.push_back(isa);
   }
   return isas;
