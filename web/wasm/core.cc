@@ -69,12 +69,10 @@ Status open(std::string_view text) {
   return quire::ok_status();
 }
 
-// A request as a line of a prompt file (docs/guide.md), with what the package recommends where it
-// says nothing.
+// A request as a line of a prompt file (docs/guide.md): greedy and 256 tokens where it says nothing,
+// as the command line has it.
 Result<quire::GenerateRequest> read_request(std::string_view line) {
-  quire::SamplingParams params = model->recommended_params();
-  params.max_tokens = model->recommended_max_tokens().value_or(256);
-  return quire::wire::parse_prompt_line(std::string(line), false, params).request;
+  return quire::wire::parse_prompt_line(std::string(line), false, {.max_tokens = 256}).request;
 }
 
 json delta_json(const quire::TextDelta& delta) {

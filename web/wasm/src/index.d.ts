@@ -18,8 +18,8 @@ export interface Delta {
 }
 
 /**
- * Fields of a request (docs/guide.md) in camel case; what is left out is what the package recommends. A name
- * that the core does not know is an error.
+ * Fields of a request (docs/guide.md) in camel case; what is left out is as on the command line: greedy, 256 tokens. A
+ * name that the core does not know is an error.
  */
 export interface GenerateOptions {
   maxTokens?: number;
