@@ -1,4 +1,4 @@
-# -DQUIRE_BROWSER=ON, the presets wasm and wasm-threads: the core for a page, web/wasm. No runtime, server
+# -DQUIRE_BROWSER=ON, the preset wasm: the core for a page, web/wasm. No runtime, server
 # or command line. Exceptions have no handlers there: what is thrown ends the worker, and the page is told.
 set(QUIRE_BROWSER_MEMORY_MIB 4095)
 set(shim "${PROJECT_SOURCE_DIR}/web/wasm/shim")
@@ -8,16 +8,10 @@ target_compile_definitions(quire_options INTERFACE QUIRE_BROWSER_MEMORY_MIB=${QU
 target_compile_options(
   quire_options INTERFACE -msimd128 -mbulk-memory -fignore-exceptions -ffp-contract=off -fno-threadsafe-statics
                           -ffunction-sections -fdata-sections)
-if(QUIRE_BROWSER_THREADS)
-  target_compile_options(quire_options INTERFACE -matomics)
-endif()
 
 # Debian's sources, which scripts/setup_wasm.sh unpacks: there are no packages of them for WebAssembly.
 set(sources "${PROJECT_SOURCE_DIR}/.deps/wasm")
 set(CMAKE_C_FLAGS "${CMAKE_C_FLAGS} -msimd128 -mbulk-memory -ffunction-sections")
-if(QUIRE_BROWSER_THREADS)
-  set(CMAKE_C_FLAGS "${CMAKE_C_FLAGS} -matomics")
-endif()
 add_library(quire_utf8proc STATIC "${sources}/utf8proc/utf8proc.c")
 target_include_directories(quire_utf8proc SYSTEM PUBLIC "${sources}/utf8proc")
 target_compile_definitions(quire_utf8proc PUBLIC UTF8PROC_STATIC)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the core for the browser, and lays out a folder that any file host can serve.
 # Usage: scripts/build_wasm.sh [MODEL]
-#   web/wasm/dist/quire.wasm   the core; web/wasm is then the package @quire/web
-#   build/demo                 the demo page, with the model package MODEL beside it when one is given
+#   web/wasm/dist   the core, for one thread and for several; web/wasm is then the package @quire/web
+#   build/demo      the demo page, with the model package MODEL beside it when one is given
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -11,8 +11,10 @@ case "${1:-}" in -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;; esac
 scripts/setup_wasm.sh
 scripts/build.sh wasm quire_web
 mkdir -p web/wasm/dist
-cp build/wasm/quire.wasm web/wasm/dist/quire.wasm
-echo "web/wasm/dist/quire.wasm: $(stat -c %s web/wasm/dist/quire.wasm) bytes, $(gzip -9c web/wasm/dist/quire.wasm | wc -c) compressed"
+for module in quire quire_threads; do
+  cp build/wasm/$module.wasm web/wasm/dist/
+  echo "web/wasm/dist/$module.wasm: $(stat -c %s web/wasm/dist/$module.wasm) bytes, $(gzip -9c web/wasm/dist/$module.wasm | wc -c) compressed"
+done
 
 rm -rf build/demo
 mkdir -p build/demo

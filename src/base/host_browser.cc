@@ -13,8 +13,8 @@
 #include "base/mapped_file.h"
 #include "base/system_memory.h"
 
-// What cgroup.cc, cpus.cc, mapped_file.cc and system_memory.cc ask of Linux, in WebAssembly: one memory that
-// only grows, and workers that JavaScript has started.
+// What cgroup.cc, cpus.cc, mapped_file.cc and system_memory.cc ask of Linux, in WebAssembly: one
+// memory that only grows, and workers that JavaScript has started.
 namespace quire {
 namespace {
 
@@ -50,14 +50,19 @@ std::string describe_cpus(const CpuLimits& limits) {
   return std::to_string(limits.affinity) + " workers of this page";
 }
 
-std::uint64_t available_memory_bytes() { return kMostMemory - std::min(kMostMemory, memory_bytes()); }
-std::uint64_t container_memory_bytes(const std::filesystem::path&) { return available_memory_bytes(); }
+std::uint64_t available_memory_bytes() {
+  return kMostMemory - std::min(kMostMemory, memory_bytes());
+}
+std::uint64_t container_memory_bytes(const std::filesystem::path&) {
+  return available_memory_bytes();
+}
 std::uint64_t resident_memory_bytes() { return memory_bytes(); }
 
 Result<MemoryRegion> MemoryRegion::map(std::size_t num_bytes) {
   std::byte* data = grow(num_bytes);
   if (data == nullptr) {
-    return resource_exhausted("no memory for a region of " + std::to_string(num_bytes >> 20U) + " MiB");
+    return resource_exhausted("no memory for a region of " + std::to_string(num_bytes >> 20U) +
+                              " MiB");
   }
   return MemoryRegion(std::unique_ptr<std::byte, Unmap>(data, {num_bytes}));
 }

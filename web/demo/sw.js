@@ -2,7 +2,17 @@
 // @quire/web's affair (OPFS), too large for here.
 const CACHE = "quire-demo";
 const SHELL = ["./", "index.html", "demo.js", "manifest.webmanifest", "quire/src/index.js", "quire/src/core.js",
-  "quire/src/store.js", "quire/src/wasi.js", "quire/src/worker.js", "quire/dist/quire.wasm"];
+  "quire/src/store.js", "quire/src/thread.js", "quire/src/wasi.js", "quire/src/worker.js", "quire/dist/quire.wasm",
+  "quire/dist/quire_threads.wasm"];
+
+// What makes the page cross-origin isolated, so that its threads may share a memory: file hosts seldom let
+// one set them. They count from the second visit on.
+const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+function isolated(response) {
+  const headers = new Headers(response.headers);
+  for (const [name, value] of Object.entries(ISOLATION)) headers.set(name, value);
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();
@@ -16,6 +26,6 @@ self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET" || address.origin !== scope.origin || !(SHELL.includes(name) || name === "")) return;
   event.respondWith(fetch(event.request).then(async (response) => {
     if (response.ok) await (await caches.open(CACHE)).put(event.request, response.clone());
-    return response;
-  }).catch(() => caches.match(event.request, { ignoreSearch: true })));
+    return isolated(response);
+  }).catch(async () => isolated(await caches.match(event.request, { ignoreSearch: true }))));
 });

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cpus.h"
 #include "base/json.h"
 #include "openssl/sha.h"
 #include "quire/llm.h"
@@ -69,8 +70,8 @@ Status open(std::string_view text) {
   return quire::ok_status();
 }
 
-// A request as a line of a prompt file (docs/guide.md): greedy and 256 tokens where it says nothing,
-// as the command line has it.
+// A request as a line of a prompt file (docs/guide.md): greedy and 256 tokens where it says
+// nothing, as the command line has it.
 Result<quire::GenerateRequest> read_request(std::string_view line) {
   return quire::wire::parse_prompt_line(std::string(line), false, {.max_tokens = 256}).request;
 }
@@ -112,6 +113,7 @@ QUIRE_EXPORT(quire_open) const char* quire_open(const char* text, std::size_t si
                {"max_seq_len", model->runner().spec().max_seq_len},
                {"chat", model->has_chat_template()},
                {"kv_blocks", model->stats().num_blocks},
+               {"threads", quire::choose_num_threads(0)},
                {"memory_bytes", std::uint64_t{__builtin_wasm_memory_size(0)} * 65536}});
 }
 

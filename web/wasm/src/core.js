@@ -11,12 +11,16 @@ export class QuireError extends Error {
   }
 }
 
+const THREAD_STACK = 1 << 18;
+const PAGES = 65520; // as web/wasm/CMakeLists.txt links the modules: 4095 MiB at most
+
 export class Core {
   #exports;
   #memory;
 
   /**
-   * Makes a core of a compiled module. `files`: see wasi.js; may be filled until open().
+   * Makes a core of a compiled module. `files`: see wasi.js; may be filled until open(). A module that shares
+   * its memory computes on `threads` threads, started by `startThread` (thread.js).
    * @param {WebAssembly.Module} module
    * @param {Map<string, {size: number, read(offset: number, target: Uint8Array): number}>} files
    */
@@ -24,15 +28,32 @@ export class Core {
     const core = new Core();
     const wasi = makeWasi(files, options);
     const imports = { wasi_snapshot_preview1: {} };
+    const shared = WebAssembly.Module.imports(module).find(({ kind }) => kind === "memory");
+    if (shared) imports.env = { memory: new WebAssembly.Memory({ initial: 256, maximum: PAGES, shared: true }) };
     for (const { module: from, name } of WebAssembly.Module.imports(module)) {
       if (from === "wasi_snapshot_preview1") imports[from][name] = wasi.imports[name];
     }
     const instance = await WebAssembly.instantiate(module, imports);
     core.#exports = instance.exports;
-    core.#memory = instance.exports.memory;
+    core.#memory = imports.env?.memory ?? instance.exports.memory;
     wasi.setMemory(core.#memory);
     core.#exports._initialize();
+    if (shared && options.startThread) await core.#startThreads(module, options.threads ?? 1, options.startThread);
     return core;
+  }
+
+  // `start(data)` makes a worker run runThread(data), and resolves when it is there.
+  async #startThreads(module, threads, start) {
+    const { quire_alloc, quire_set_workers, __tls_size } = this.#exports;
+    const aligned = (at) => at - (at % 64);
+    const started = [];
+    for (let index = 0; index < Math.min(threads - 1, 15); ++index) {
+      const stack = aligned(quire_alloc(THREAD_STACK) + THREAD_STACK);
+      const tls = aligned(quire_alloc(__tls_size.value + 64) + 63);
+      started.push(start({ module, memory: this.#memory, index, stack, tls }));
+    }
+    await Promise.all(started);
+    quire_set_workers(started.length);
   }
 
   open(options) { return this.#call(this.#exports.quire_open, options); }

@@ -38,6 +38,8 @@ export interface GenerateOptions {
 export interface LoadOptions {
   /** Bytes of the package fetched and checked so far; what was kept from before counts at once. */
   onProgress?(progress: { file: string; loaded: number; total: number }): void;
+  /** Threads to compute on where the page is cross-origin isolated, else one. Left out: the cores, at most 8. */
+  threads?: number;
   /** Blocks of 16 tokens that the cache holds; left out, a quarter of the module's 4 GiB, committed as it fills. */
   kvBlocks?: number;
   /** Answers computed at once; more wait. Left out: 4. */
@@ -50,6 +52,8 @@ export interface Llm {
     max_seq_len: number;
     chat: boolean;
     kv_blocks: number;
+    /** Threads that compute. */
+    threads: number;
     /** Memory of the module after loading: the model and its cache. */
     memory_bytes: number;
   };

@@ -34,9 +34,8 @@ class Llm {
   }
 
   /** @internal */
-  async open(base, options) {
-    const wasm = new URL("../dist/quire.wasm", import.meta.url).href;
-    this.info = await this.#call("open", { base, wasm, options });
+  async open(base, threads, options) {
+    this.info = await this.#call("open", { base, threads, options });
     return this;
   }
 
@@ -132,11 +131,12 @@ class Llm {
  * Loads a model package from the address of its folder: fetches what is not kept here yet, checks every
  * file's hash, and opens it in a worker.
  */
-export async function load(url, { onProgress, kvBlocks, maxSequences } = {}) {
+export async function load(url, { onProgress, threads, kvBlocks, maxSequences } = {}) {
   const base = new URL(url, globalThis.location?.href).href.replace(/\/?$/, "/");
   const llm = new Llm(onProgress);
+  const most = Math.min(navigator.hardwareConcurrency ?? 1, 8);
   try {
-    return await llm.open(base, { num_kv_blocks: kvBlocks ?? 0, max_num_seqs: maxSequences ?? 4 });
+    return await llm.open(base, threads ?? most, { num_kv_blocks: kvBlocks ?? 0, max_num_seqs: maxSequences ?? 4 });
   } catch (error) {
     llm.close();
     throw error;

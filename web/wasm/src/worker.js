@@ -30,12 +30,24 @@ async function run() {
   }
 }
 
-async function open({ base, wasm, options }) {
+function startThread(data) {
+  const worker = new Worker(new URL("./thread.js", import.meta.url), { type: "module" });
+  return new Promise((resolve, reject) => {
+    worker.onmessage = resolve;
+    worker.onerror = (event) => reject(new QuireError(`a thread failed: ${event.message ?? "it cannot be loaded"}`, "failed"));
+    worker.postMessage(data);
+  });
+}
+
+async function open({ base, threads, options }) {
+  // Threads share a memory, which a browser gives to pages that are cross-origin isolated.
+  const several = threads > 1 && globalThis.crossOriginIsolated === true;
+  const wasm = new URL(several ? "../dist/quire_threads.wasm" : "../dist/quire.wasm", import.meta.url).href;
   const module = await WebAssembly.compileStreaming(fetch(wasm)).catch(async () =>
     // A server that does not know the type.
     WebAssembly.compile(await (await fetch(wasm)).arrayBuffer()));
   const files = new Map();
-  core = await Core.create(module, files);
+  core = await Core.create(module, files, { threads, startThread });
   const onProgress = (progress) => reply({ type: "progress", progress });
   for (const [name, file] of await obtain(base, core, { onProgress })) files.set("/package/" + name, readable(file));
   try {
