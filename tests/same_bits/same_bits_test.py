@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-PROMPTS = "What is the capital of France?\nName a colour.\n"
+PROMPTS = "What is the capital of France?\n"
 MAX_TOKENS = "6"
 EMULATOR = ["qemu-aarch64", "-cpu", "max"]
 GROUPS = {

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 // What shim/filesystem declares, over WASI's files.
-namespace std::filesystem {
+_LIBCPP_BEGIN_NAMESPACE_FILESYSTEM
 
 path path::lexically_normal() const {
   std::vector<path> kept;
@@ -21,6 +21,14 @@ path path::lexically_normal() const {
   path normal;
   for (const path& part : kept) normal /= part;
   return normal;
+}
+
+path path::lexically_relative(const path& base) const {
+  const auto [end, at] = std::mismatch(base.begin(), base.end(), begin(), this->end());
+  path relative;
+  if (end != base.end()) return relative;
+  for (auto part = at; part != this->end(); ++part) relative /= *part;
+  return relative;
 }
 
 void path::split() const {
@@ -84,4 +92,4 @@ directory_iterator::directory_iterator(const path& folder, error_code& error) {
   ::closedir(open);
 }
 
-}  // namespace std::filesystem
+_LIBCPP_END_NAMESPACE_FILESYSTEM

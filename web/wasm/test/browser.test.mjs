@@ -39,7 +39,9 @@ const native = (max) => JSON.parse(execFileSync(quire, ["generate", "-m", model,
 // A page of the same origin without the demo's own model.
 async function emptyPage() {
   const page = await context.newPage();
-  await page.goto(server.origin + "/manifest.webmanifest");
+  const address = server.origin + "/empty.html";
+  await page.route(address, (route) => route.fulfill({ contentType: "text/html", body: "<title>empty</title>" }));
+  await page.goto(address);
   return page;
 }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import zlib from "node:zlib";
 
 import { Core } from "../src/core.js";
@@ -17,7 +18,8 @@ const core = await Core.create(module, packageFiles(model));
 const info = core.open({ package: "/package", max_num_seqs: 16, num_kv_blocks: 512 });
 
 // Runs requests together, as a page with several answers under way does; ids in the order of requests.
-function answers(requests) {
+const answers = (requests) => answersOf(core, requests);
+function answersOf(core, requests) {
   const ids = requests.map((request) => core.submit(request));
   const tokens = new Map(ids.map((id) => [id, []]));
   for (let more = true; more; ) {
@@ -48,6 +50,26 @@ test("fifty answers have the native program's tokens", () => {
   assert.equal(prompts.length, 50);
   const requests = prompts.map((prompt) => ({ messages: [{ role: "user", content: prompt }], max_tokens: 16, temperature: 0 }));
   assert.deepEqual(answers(requests), native(requests, "portable"));
+});
+
+test("three threads give the tokens of one, and make no more of an error than one does", async () => {
+  const several = await WebAssembly.compile(fs.readFileSync("web/wasm/dist/quire_threads.wasm"));
+  const workers = [];
+  const startThread = (data) => new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./thread_worker.mjs", import.meta.url), { workerData: data });
+    workers.push(worker);
+    worker.once("message", resolve).once("error", reject);
+  });
+  const threaded = await Core.create(several, packageFiles(model), { threads: 3, startThread });
+  try {
+    assert.equal(threaded.open({ package: "/package", max_num_seqs: 16, num_kv_blocks: 512 }).threads, 3);
+    const requests = prompts.slice(0, 5).map((prompt) => ({ messages: [{ role: "user", content: prompt }], max_tokens: 8 }));
+    assert.deepEqual(answersOf(threaded, requests), answers(requests));
+    assert.equal(threaded.logitsHash({ prompt: "Once upon a time" }), core.logitsHash({ prompt: "Once upon a time" }));
+    assert.throws(() => threaded.submit({ prompt: "a", max_tokens: -1 }), /max_tokens/);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
 });
 
 test("sampled answers draw what the native program draws", () => {

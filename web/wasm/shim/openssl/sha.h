@@ -1,6 +1,6 @@
 #pragma once
-/* The three functions of OpenSSL's SHA-256 that the core calls, of web/wasm/sha256.cc: libcrypto would be
-   larger than all the rest. */
+// The three functions of OpenSSL's SHA-256 that the core calls, of web/wasm/sha256.cc: libcrypto
+// would be larger than all the rest.
 #include <cstddef>
 #include <cstdint>
 
