@@ -18,7 +18,7 @@ target_compile_definitions(quire_utf8proc PUBLIC UTF8PROC_STATIC)
 add_library(PkgConfig::utf8proc ALIAS quire_utf8proc)
 
 file(GLOB pcre2_sources "${sources}/pcre2/src/pcre2_*.c" "${sources}/pcre2/src/pcre2_chartables.c")
-list(FILTER pcre2_sources EXCLUDE REGEX "pcre2_(jit_.*|dftables|fuzzsupport|printint|ucptables)\\.c$")
+list(FILTER pcre2_sources EXCLUDE REGEX "pcre2_(jit_match|jit_misc|jit_neon_inc|jit_simd_inc|jit_test|dftables|fuzzsupport|printint|ucptables)\\.c$")
 add_library(quire_pcre2 STATIC ${pcre2_sources})
 target_include_directories(quire_pcre2 SYSTEM PUBLIC "${sources}/pcre2/src")
 target_compile_definitions(quire_pcre2 PUBLIC PCRE2_STATIC PRIVATE PCRE2_CODE_UNIT_WIDTH=8 HAVE_CONFIG_H

@@ -23,6 +23,9 @@ void __cxa_end_catch() {}
   std::abort();
 }
 
+// Advice on memory that there is nobody to give to.
+int madvise(void*, std::size_t, int) { return 0; }
+
 }  // extern "C"
 
 namespace quire_wasm {
