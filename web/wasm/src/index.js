@@ -105,8 +105,8 @@ class Llm {
     try {
       for (;;) {
         while (queue.length === 0) await new Promise((resolve) => (wake = resolve));
+        signal?.throwIfAborted();
         const event = queue.shift();
-        if (event.aborted) throw signal.reason;
         if (event.failure) throw event.failure;
         if (event.done) {
           finished = true;

@@ -4,6 +4,7 @@ import { forget, obtain, readable } from "./store.js";
 
 let core;
 let running = false;
+let more = false;
 const reply = (message) => postMessage(message);
 const errorOf = (error) => ({ message: error.message, code: error.code ?? (error.name === "AbortError" ? "aborted" : "failed") });
 
@@ -14,11 +15,13 @@ const breathe = () => new Promise((resolve) => {
   channel.port2.postMessage(0);
 });
 
+// A request may come while the loop draws its last breath: then there is more to do.
 async function run() {
+  more = true;
   if (running) return;
   running = true;
   try {
-    for (let more = true; more; await breathe()) {
+    for (; more; await breathe()) {
       const step = core.step();
       more = step.more;
       for (const event of step.events) reply({ type: "event", event });
