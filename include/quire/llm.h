@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "quire/engine_snapshot.h"
 #include "quire/generate_request.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
@@ -84,6 +85,10 @@ class Llm {
   bool has_unfinished() const;
   // What the engine holds and has done so far.
   EngineStats stats() const;
+  // Its books, for people who watch: who runs and waits, whose every block is, and the recorded
+  // steps whose number is above `after_step`. The first call begins the record. May throw
+  // std::bad_alloc.
+  EngineSnapshot snapshot(std::int64_t after_step = 0);
 
   // Ids of a prompt as the engine gets them, with the template's options of its request.
   Result<std::vector<TokenId>> tokenize(const Prompt& prompt) const;

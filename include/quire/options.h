@@ -26,6 +26,9 @@ struct EngineOptions {
   int max_num_seqs = 64;       // sequences that run at once
   int max_batch_tokens = 512;  // tokens a step computes at most
   bool prefix_cache = true;    // share the blocks of equal prompt beginnings
+  // Tokens of a sequence that a step may guess and check (speculation by prompt lookup): the same
+  // answers in fewer steps where a text repeats itself. 0: none
+  int speculate = 0;
   // auto | none | calculator | arithmetic: what answers the model's tool calls (docs/guide.md);
   // auto: what the package says
   std::string tools = "auto";

@@ -114,6 +114,8 @@ struct EngineStats {
   std::int64_t num_preemptions = 0;
   std::int64_t num_prefix_lookup_tokens = 0;  // prompt tokens looked up in the prefix cache
   std::int64_t num_prefix_hit_tokens = 0;     // and found there
+  std::int64_t num_draft_tokens = 0;          // guesses that speculation had checked
+  std::int64_t num_accepted_tokens = 0;       // of them right
 };
 
 // Where a generate() call stands; given to its progress callback after every step.

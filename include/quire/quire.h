@@ -48,6 +48,7 @@ typedef struct quire_options {
   const char* kv_dtype;        /* "auto", "fp32", "fp16", "bf16" or "int8" */
   const char* tools;           /* "auto", "none" or the name of a tool */
   const char* activation_bits; /* "auto", "8" or "16" */
+  int speculate;               /* tokens a step may guess and check, 0 to 32; 0: none */
 } quire_options;
 
 /* Start from quire_default_sampling_params(): greedy, 256 tokens. */

@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 from quire_export.console import Parser, tell, with_output
-from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError, shown
+from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError, missing_package, shown
 from quire_export.options import (
     ACTIVATION_BITS,
     CACHES,
@@ -189,6 +189,9 @@ def _main(argv: list[str] | None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         tell(_COMMAND, f"{place}{error.strerror or error}; nothing was written")
+        return EXIT_OTHER
+    except ModuleNotFoundError as error:
+        tell(_COMMAND, missing_package(error))
         return EXIT_OTHER
     except Exception as error:  # the last resort: still one line, never a traceback
         cause = str(error) or "no message"

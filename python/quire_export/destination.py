@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from quire_export.errors import ExportError, UsageError
-from quire_export.source import read_json
+from quire_export.files import read_json
 
 _INFO_FILE = "model_info.json"
 _FORMAT = "quire-model-package"

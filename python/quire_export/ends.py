@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from quire_export.files import read_json
 from quire_export.golden import PackageTokenizer
-from quire_export.source import read_json
 
 # What models call the end of a turn, of a message or of a text. A control token spelled so is one:
 # chats are often trained on another end than the one that the configuration names.

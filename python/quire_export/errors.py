@@ -32,3 +32,12 @@ class UsageError(ExportError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, EXIT_USAGE)
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to do about a Python package that the base of quire-llm does without."""
+    return (
+        f"exporting needs the Python package {error.name}, which is not installed; "
+        "pip install 'quire-llm[export]' (in Quire's repository: scripts/setup.sh; PyTorch for "
+        "processors alone, a tenth of the size, is at --index-url https://download.pytorch.org/whl/cpu)"
+    )

@@ -13,6 +13,7 @@ from quire_export import version
 from quire_export.destination import check_destination
 from quire_export.ends import end_ids
 from quire_export.errors import EXIT_OTHER, ExportError, UsageError
+from quire_export.files import read_json
 from quire_export.golden import (
     PackageTokenizer,
     answer,
@@ -26,7 +27,7 @@ from quire_export.options import ExportOptions
 from quire_export.package import file_entries, staged_folder, write_json
 from quire_export.progress import Progress
 from quire_export.quality import Quality, check_quality, compare, predictions, windows_of
-from quire_export.source import Encode, Reference, Source, read_json
+from quire_export.source import Encode, Reference, Source
 from quire_export.store import WIDE, Storage, crop, store_all
 from quire_export.torchscript import SCRIPT_FILE, write_script
 from quire_export.verify import Difference, Written, check_graph, difference, measure_tolerance

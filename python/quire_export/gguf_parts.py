@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from quire_export.errors import ExportError
+from quire_export.files import sha256_of
 from quire_export.gguf_file import GgufFile, GgufTensor
-from quire_export.source import sha256_of
 from quire_export.weights import StoredMatrix
 
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")

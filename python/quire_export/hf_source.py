@@ -10,13 +10,12 @@ from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.families import family_of_config
 from quire_export.operators import Tensors
 from quire_export.progress import Progress
+from quire_export.files import read_json, sha256_of
 from quire_export.source import (
     Source,
     check_tensors,
     check_values,
     eos_list,
-    read_json,
-    sha256_of,
 )
 from quire_export.spec import DecoderSpec
 from quire_export.tokenizer_files import copy_tokenizer

@@ -9,11 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import xxhash
-
 from quire_export.errors import EXIT_OTHER, ExportError
 from quire_export.destination import check_destination
-from quire_export.source import sha256_of
+from quire_export.files import sha256_of
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # golden.json, tokenizer.json and the graph take no more than this beside the weights.
@@ -106,6 +104,8 @@ def file_entries(folder: Path) -> dict[str, dict[str, object]]:
 
 def _xxh3(path: Path) -> str:
     """XXH3-128 in its canonical (big-endian) form, 32 hex digits."""
+    import xxhash  # not needed by what a recipe of the zoo makes
+
     state = xxhash.xxh3_128()
     with path.open("rb") as handle:
         while chunk := handle.read(1 << 20):

@@ -12,10 +12,10 @@ from pathlib import Path
 from tokenizers import normalizers, processors
 
 from quire_export.errors import ExportError
+from quire_export.files import read_json
 from quire_export.gguf_pre import GPT4O, LLAMA3, QWEN2
 from quire_export.package import write_json
 from quire_export.ranks import Ranks, make_tokenizer
-from quire_export.source import read_json
 
 _MAX_BYTES = 64 << 20
 _NAMES = ("tokenizer.model", "tiktoken.model")

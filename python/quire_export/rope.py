@@ -1,7 +1,9 @@
 """Rotary tables. Float32 step by step, because the source models compute them so.
 
 At position 8000 the float32 rounding of an angle is worth 5e-4 radians: a more exact table would
-be further from the source model than this one.
+be further from the source model than this one. Cosine and sine of such an angle are taken in float64
+and rounded once: the same bits on every machine, and in a recipe of the zoo, which has no PyTorch;
+a float32 cosine differs in its last bit from one instruction set to the next.
 """
 
 import math
@@ -68,5 +70,5 @@ def _yarn(periods: torch.Tensor, rope: RopeSpec) -> torch.Tensor:
 def rope_tables(rope: RopeSpec, max_seq_len: int) -> tuple[torch.Tensor, torch.Tensor]:
     """cos and sin of position times frequency, times attention_factor; two float32 [P, R/2]."""
     positions = torch.arange(max_seq_len, dtype=torch.float32)
-    angles = torch.outer(positions, inverse_frequencies(rope))
-    return angles.cos() * rope.attention_factor, angles.sin() * rope.attention_factor
+    angles = torch.outer(positions, inverse_frequencies(rope)).double()
+    return angles.cos().float() * rope.attention_factor, angles.sin().float() * rope.attention_factor

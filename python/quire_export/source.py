@@ -1,7 +1,5 @@
 """What the exporter needs from a model's files, whatever their form."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +12,6 @@ from quire_export.decoder import Decoder
 from quire_export.errors import ExportError
 from quire_export.operators import CausalModel, Tensors
 from quire_export.spec import DecoderSpec
-
-_MAX_JSON_BYTES = 64 << 20
-_MAX_JSON_DEPTH_ERRORS = (RecursionError, ValueError)
 
 # Ids of a text; the flag is whether the tokens that belong around it are added.
 Encode = Callable[[str, bool], list[int]]
@@ -67,31 +62,6 @@ class Source:
     plain_tensors: frozenset[str] = field(default_factory=frozenset)
     golden_lengths: tuple[int, ...] = ()
     eos_sources: dict[int, str] = field(default_factory=dict)
-
-
-def read_json(path: Path, limit: int = _MAX_JSON_BYTES) -> dict[str, object]:
-    """A JSON object from a file of at most `limit` bytes."""
-    try:
-        size = path.stat().st_size
-        if size > limit:
-            raise ExportError(
-                f"{path.name} has {size} bytes, more than {limit}; check that it is the "
-                "file it is named for"
-            )
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ExportError(f"cannot read {path}: {error.strerror}; check the folder") from error
-    except _MAX_JSON_DEPTH_ERRORS as error:
-        raise ExportError(f"{path.name} is not JSON: {error}; check the file") from error
-    if not isinstance(value, dict):
-        raise ExportError(f"{path.name} is not a JSON object; check the file")
-    return value
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hex digits."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def check_tensors(

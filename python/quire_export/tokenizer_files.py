@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from quire_export.errors import ExportError
+from quire_export.files import read_json
 from quire_export.rank_files import rank_file, write_rank_tokenizer
-from quire_export.source import Encode, read_json
+from quire_export.source import Encode
 
 _COPIED = (
     "tokenizer.json",

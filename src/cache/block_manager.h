@@ -75,6 +75,8 @@ class BlockManager {
   int num_blocks() const { return pool_.num_blocks(); }
   int num_free_blocks() const { return pool_.num_free(); }
   int num_used_blocks() const { return pool_.num_blocks() - pool_.num_free(); }
+  // Free blocks that a prompt may find, in order of their numbers.
+  std::vector<BlockId> free_findable_blocks() const;
   const BlockPool& pool() const { return pool_; }
   const BlockManagerStats& stats() const { return stats_; }
 

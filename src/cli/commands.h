@@ -21,5 +21,6 @@ void add_bench_command(CLI::App* app, Action* action);
 void add_serve_command(CLI::App* app, Action* action);
 void add_zoo_commands(CLI::App* app, Action* action);
 void add_eval_command(CLI::App* app, Action* action);
+void add_completion_command(CLI::App* app, Action* action);
 
 }  // namespace quire::cli

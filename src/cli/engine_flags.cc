@@ -80,6 +80,14 @@ void add_cache_flags(CLI::App* command, ModelFlags* flags) {
       ->envname("QUIRE_MAX_BATCH_TOKENS")
       ->group(kGroup)
       ->capture_default_str();
+  command
+      ->add_option("--speculate",
+                   engine.speculate,
+                   "Tokens a step may guess from the text so far and check; same answers, faster "
+                   "where a text repeats itself; 0: none")
+      ->envname("QUIRE_SPECULATE")
+      ->group(kGroup)
+      ->capture_default_str();
   command->add_flag("--no-prefix-cache", flags->no_prefix_cache, "Do not share equal beginnings")
       ->envname("QUIRE_NO_PREFIX_CACHE")
       ->group(kGroup);

@@ -12,7 +12,7 @@ struct FlagName {
   std::string_view flag;
 };
 
-constexpr std::array<FlagName, 26> kFlagNames = {{{"num_threads", "--threads"},
+constexpr std::array<FlagName, 27> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"pin_threads", "--pin-threads"},
                                                   {"device", "--device"},
                                                   {"backend", "--backend"},
@@ -23,6 +23,7 @@ constexpr std::array<FlagName, 26> kFlagNames = {{{"num_threads", "--threads"},
                                                   {"block_size", "--block-size"},
                                                   {"max_num_seqs", "--max-num-seqs"},
                                                   {"max_batch_tokens", "--max-batch-tokens"},
+                                                  {"speculate", "--speculate"},
                                                   {"tools", "--tools"},
                                                   {"tool_format", "--tool-format"},
                                                   {"context", "--context"},

@@ -161,6 +161,12 @@ void print_speed(const Answers& answers) {
                static_cast<long long>(num_tokens),
                answers.seconds,
                static_cast<double>(num_tokens) / std::max(answers.seconds, 1e-9));
+  if (answers.stats.num_draft_tokens == 0) return;
+  std::fprintf(stderr,
+               "speculation: %lld of %lld guesses right, %lld steps\n",
+               static_cast<long long>(answers.stats.num_accepted_tokens),
+               static_cast<long long>(answers.stats.num_draft_tokens),
+               static_cast<long long>(answers.stats.num_steps));
 }
 
 void print_cpus(const EngineOptions& options) {

@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
   add_bench_command(&app, &action);
   add_eval_command(&app, &action);
   add_zoo_commands(&app, &action);
+  add_completion_command(&app, &action);
   for (CLI::App* command : app.get_subcommands({})) {
     command->set_version_flag("--version", "quire " QUIRE_VERSION);
   }

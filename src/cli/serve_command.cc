@@ -29,6 +29,8 @@ struct ServeFlags {
   server::ServerOptions server;
   double shutdown_timeout_s = 30;
   double request_timeout_s = 600;
+  double idle_timeout_s = 0;
+  bool no_web = false;
   std::string log_format = "text";
 };
 
@@ -72,14 +74,15 @@ void log_json(const server::AccessRecord& record) {
 }
 
 // Says where it listens, and shows a request that works as it stands.
-void print_banner(const std::string& url, const std::string& model) {
+void print_banner(const std::string& url, const std::string& model, bool web) {
   const bool socket = url.starts_with("unix:");
   const std::string target = socket ? "--unix-socket " + url.substr(5) + " http://localhost" : url;
   std::fprintf(stderr,
-               "listening on %s\ntry: curl %s/v1/chat/completions -H 'Content-Type: "
+               "listening on %s\n%stry: curl %s/v1/chat/completions -H 'Content-Type: "
                "application/json' -d '{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", "
                "\"content\": \"What is the capital of France?\"}]}'\n",
                printable(url).c_str(),
+               web && !socket ? "chat there in a browser, or " : "",
                printable(target).c_str(),
                printable(model).c_str());
 }
@@ -123,6 +126,8 @@ int run_serve(const ServeFlags& flags) {
   options.max_num_seqs = flags.model.engine.max_num_seqs;
   options.shutdown_timeout = milliseconds(flags.shutdown_timeout_s);
   options.service.request_timeout = milliseconds(flags.request_timeout_s);
+  options.idle_timeout = milliseconds(flags.idle_timeout_s);
+  options.service.web = !flags.no_web;
   const auto print_tools = [](const std::string& model, const ToolSupport& tools) {
     const std::string format = tools.format.empty() ? "no known format of calls" : tools.format;
     std::fprintf(stderr,
@@ -132,7 +137,7 @@ int run_serve(const ServeFlags& flags) {
   };
   if (flags.log_format == "text") options.on_model = print_tools;
   options.on_ready = [&](const std::string& url) {
-    print_banner(url, options.models.front().name);
+    print_banner(url, options.models.front().name, options.service.web);
   };
   // Beside a log of JSON it would be no JSON.
   if (isatty(STDERR_FILENO) == 1 && flags.log_format == "text") options.on_status = print_status;
@@ -167,8 +172,19 @@ void add_http_flags(CLI::App* command, ServeFlags* flags) {
       ->check(CLI::Range(1, 1'000'000));
   add("--request-timeout", flags->request_timeout_s, "Seconds a request may take; 0: any")
       ->check(CLI::Range(0.0, 1e6));
+  add("--idle-timeout",
+      flags->idle_timeout_s,
+      "Seconds without a request after which a model is unloaded, until the next; 0: never")
+      ->check(CLI::Range(0.0, 1e6));
   add("--shutdown-timeout", flags->shutdown_timeout_s, "Seconds to finish after SIGTERM")
       ->check(CLI::Range(0.0, 1e6));
+  command->add_flag("--no-web", flags->no_web, "Serve no web chat at / and no view at /engine")
+      ->group(group);
+  command
+      ->add_flag("--debug-engine",
+                 server.debug_engine,
+                 "Serve /debug/engine, for the view at /engine, even where others can connect")
+      ->group(group);
   add("--log-format", flags->log_format, "text or json, a line a request on stderr")
       ->check(CLI::IsMember({"text", "json"}));
 }

@@ -26,10 +26,15 @@ struct PullFlags {
   bool force = false;
 };
 
-// The Python that has quire_export: QUIRE_PYTHON, the active virtual environment's, or python3.
+// The Python that has quire_export: QUIRE_PYTHON, which the command of the Python package sets; the
+// active virtual environment's; that of the repository this program was built in; or python3.
 std::string python_program() {
   if (const char* chosen = std::getenv("QUIRE_PYTHON")) return chosen;
   if (const char* venv = std::getenv("VIRTUAL_ENV")) return std::string(venv) + "/bin/python";
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::filesystem::path built = self.parent_path() / "../../.venv/bin/python";
+  if (!error && std::filesystem::exists(built, error)) return built.lexically_normal().string();
   return "python3";
 }
 
@@ -105,9 +110,9 @@ int run_pull(const PullFlags& flags) {
   const std::string python = python_program();
   keep_python_out_of_current_folder();
   if (run_program({python, "-P", "-c", "import quire_export"}, /*quiet=*/true) != 0) {
-    return report(unimplemented(python +
-                                " has no quire-export, which pull needs; run scripts/setup.sh and "
-                                "set QUIRE_PYTHON=.venv/bin/python"));
+    return report(
+        unimplemented(python + " has no quire-llm, which pull needs; pip install quire-llm, or set "
+                               "QUIRE_PYTHON to a Python that has it"));
   }
   std::vector<std::string> command = {python, "-P", "-m", "quire_export.zoo", flags.name};
   if (!flags.output.empty()) command.insert(command.end(), {"-o", flags.output});
@@ -128,7 +133,8 @@ void add_zoo_commands(CLI::App* app, Action* action) {
   auto flags = std::make_shared<PullFlags>();  // shared with the action that outlives this call
   CLI::App* pull = app->add_subcommand("pull", "Fetch a model by name, check it and export it");
   pull->footer(
-      "Uses the Python in QUIRE_PYTHON, of the active virtual environment, or python3.\n"
+      "Uses the Python in QUIRE_PYTHON, of the active virtual environment or of the repository it "
+      "was\nbuilt in, or python3; with quire-llm in it.\n"
       "Downloads are kept in QUIRE_CACHE (~/.cache/quire); one that was broken off goes on.\n"
       "Example:\n  quire pull smollm2-135m-instruct\n"
       "  quire chat -m models/smollm2-135m-instruct");

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/out_of_memory.h"
 #include "scheduler/invariants.h"
+#include "speculation/prompt_lookup.h"
 
 namespace quire {
 namespace {
@@ -22,8 +23,9 @@ double system_clock_ms() {
   return std::chrono::duration<double, std::milli>(now).count();
 }
 
-EngineParts with_clock(EngineParts parts) {
+EngineParts with_defaults(EngineParts parts) {
   if (!parts.clock_ms) parts.clock_ms = system_clock_ms;
+  if (!parts.make_drafter) parts.make_drafter = [] { return std::make_unique<PromptLookup>(); };
   return parts;
 }
 
@@ -31,6 +33,10 @@ EngineParts with_clock(EngineParts parts) {
 template <typename T>
 void make_room(std::vector<T>* list) {
   if (list->size() == list->capacity()) list->reserve(2 * list->size() + 8);
+}
+
+bool is_pure_decode(const StepPlan& plan) {
+  return std::ranges::all_of(plan.sequences, &ScheduledSequence::is_decode);
 }
 
 int num_logits(const StepPlan& plan) {
@@ -42,7 +48,7 @@ int num_logits(const StepPlan& plan) {
 }  // namespace
 
 Engine::Engine(EngineParts parts, const EngineOptions& options)
-    : parts_(with_clock(std::move(parts))),
+    : parts_(with_defaults(std::move(parts))),
       options_(options),
       reasoning_(find_reasoning_markers(parts_.tokenizer)),
       block_manager_({.num_blocks = model().num_kv_blocks,
@@ -148,6 +154,7 @@ void Engine::add_sample(Generation* generation, int sample_index) {
                             next_sequence_id_++,
                             parts_.tokenizer,
                             parts_.tool ? &*parts_.tool : nullptr);
+  if (options_.speculate > 0) sample->drafter = parts_.make_drafter();
   Sample* added = sample.get();
   generation->samples.push_back(std::move(sample));
   samples_[added->sequence.id] = added;
@@ -179,12 +186,18 @@ StepOutput Engine::step() {
 }
 
 void Engine::step_once() {
+  const double start_ms = step_log_.is_on() ? parts_.clock_ms() : 0;
+  const std::int64_t hits_before = block_manager_.stats().num_hit_tokens;
   const StepPlan step_plan = plan();
   if (step_plan.empty()) return;
   if (run(step_plan, &logits_).ok()) {
     commit(step_plan, logits_);
   } else {
     run_each_alone(step_plan);
+  }
+  if (step_log_.is_on()) {
+    const std::int64_t hits = block_manager_.stats().num_hit_tokens - hits_before;
+    step_log_.add(step_plan, start_ms, parts_.clock_ms(), hits);
   }
 }
 
@@ -220,21 +233,32 @@ void Engine::note_scheduled(const StepPlan& plan) {
 }
 
 Status Engine::run(const StepPlan& plan, std::vector<float>* logits) {
+  const double began_ms = parts_.clock_ms();
   QUIRE_TRY(fail_if_out_of_memory([&] {
     batch_.clear();
     for (const ScheduledSequence& s : plan.sequences) {
       const Sequence& sequence = samples_.at(s.id)->sequence;
       const auto num_tokens = static_cast<std::size_t>(s.num_past + s.num_new);
-      batch_.add(std::span(sequence.token_ids).first(num_tokens),
-                 s.num_past,
-                 sequence.block_table.blocks,
-                 s.num_logits);
+      std::span<const TokenId> token_ids = sequence.token_ids;
+      if (s.num_draft > 0) {
+        drafted_ids_ = sequence.token_ids;
+        drafted_ids_.insert(
+            drafted_ids_.end(), sequence.draft_ids.begin(), sequence.draft_ids.end());
+        token_ids = drafted_ids_;
+      }
+      batch_.add(
+          token_ids.first(num_tokens), s.num_past, sequence.block_table.blocks, s.num_logits);
     }
     return parts_.runner->run(batch_.input(), logits);
   }));
   const auto expected =
       static_cast<std::size_t>(num_logits(plan)) * static_cast<std::size_t>(model().vocab_size);
-  if (logits->size() == expected) return ok_status();
+  if (logits->size() == expected) {
+    if (options_.speculate > 0 && is_pure_decode(plan)) {
+      step_cost_.record(plan.num_tokens, parts_.clock_ms() - began_ms);
+    }
+    return ok_status();
+  }
   return internal_error("the model returned " + std::to_string(logits->size()) +
                         " logits instead of " + std::to_string(expected));
 }
@@ -301,31 +325,71 @@ void Engine::commit_one(Sample* sample,
   Sequence& sequence = sample->sequence;
   Generation* generation = sample->generation;
   scheduler_.mark_computed(scheduled, &sequence);
-  if (sequence.wants_prompt_logprobs && scheduled.num_logits > 0) {
+  if (sequence.wants_prompt_logprobs && scheduled.num_logits > 0 && scheduled.num_draft == 0) {
     record_prompt_logprobs(sample, logits, scheduled.num_logits);
   }
   if (scheduled.num_past < sequence.num_prompt_tokens) {
     stats_.num_prompt_tokens += scheduled.num_new;
   }
   if (sequence.num_uncomputed_tokens() > 0) return;
-  const auto vocab = static_cast<std::size_t>(model().vocab_size);
-  if (Status status = advance(sample, logits.last(vocab)); !status.ok()) {
-    end(generation, FinishReason::kError, std::move(status));
+  const Result<int> num_accepted = commit_tokens(sample, scheduled.num_draft, logits);
+  if (!num_accepted) {
+    end(generation, FinishReason::kError, num_accepted.error());
     return;
   }
-  ++stats_.num_generated_tokens;
-  if (generation->first_token_ms < 0) {
-    generation->first_token_ms = parts_.clock_ms();
-    generation->output.num_cached_tokens = sequence.num_cached_tokens;
-    add_other_samples(generation);
-  }
+  stats_.num_draft_tokens += scheduled.num_draft;
+  stats_.num_accepted_tokens += *num_accepted;
   finish_or_go_on(sample);
+}
+
+// The next token from the row of the last real one; where it is the first of the draft, the one
+// after that from the row of the first of the draft, and so on: what comes is what would have come
+// one at a time. Returns how many of the draft were right.
+Result<int> Engine::commit_tokens(Sample* sample, int num_draft, std::span<float> logits) {
+  Sequence& sequence = sample->sequence;
+  const std::vector<TokenId> draft = std::exchange(sequence.draft_ids, {});
+  const auto vocab = static_cast<std::size_t>(model().vocab_size);
+  std::span<float> rows = logits.last((static_cast<std::size_t>(num_draft) + 1) * vocab);
+  for (int num_accepted = 0;; ++num_accepted) {
+    const std::size_t num_before = sequence.token_ids.size();
+    QUIRE_TRY(advance(sample, rows.first(vocab)));
+    note_token(sample);
+    // A tool's result may stand behind the token.
+    const bool goes_on = sample->output.finish_reason == FinishReason::kNone &&
+                         sequence.token_ids.size() == num_before + 1;
+    if (num_accepted == num_draft || !goes_on ||
+        sequence.token_ids.back() != draft[static_cast<std::size_t>(num_accepted)]) {
+      return num_accepted;
+    }
+    scheduler_.mark_accepted(1, &sequence);
+    rows = rows.subspan(vocab);
+  }
+}
+
+void Engine::note_token(Sample* sample) {
+  Generation* generation = sample->generation;
+  ++stats_.num_generated_tokens;
+  if (generation->first_token_ms >= 0) return;
+  generation->first_token_ms = parts_.clock_ms();
+  generation->output.num_cached_tokens = sample->sequence.num_cached_tokens;
+  add_other_samples(generation);
+}
+
+// Guesses at what follows a sequence that decodes; never beyond what it may still generate.
+void Engine::draft(Sample* sample) {
+  Sequence& sequence = sample->sequence;
+  if (!sample->drafter || sequence.num_uncomputed_tokens() != 1) return;
+  const int left = sample->generation->max_tokens - sequence.num_output_tokens();
+  sequence.draft_ids = sample->drafter->propose(sequence.token_ids,
+                                                std::min(options_.speculate, left - 1),
+                                                step_cost_.break_even(scheduler_.num_running()));
 }
 
 void Engine::finish_or_go_on(Sample* sample) {
   Generation* generation = sample->generation;
   if (sample->output.finish_reason == FinishReason::kNone) {
     take_deltas(sample, FinishReason::kNone, &output_.deltas);
+    draft(sample);
     return;
   }
   finish_sample(sample, sample->output.finish_reason);

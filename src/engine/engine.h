@@ -14,7 +14,9 @@
 #include "engine/automaton_cache.h"
 #include "engine/generation.h"
 #include "engine/request.h"
+#include "engine/step_log.h"
 #include "engine/tool_loop.h"
+#include "quire/engine_snapshot.h"
 #include "quire/model_runner.h"
 #include "quire/options.h"
 #include "quire/output.h"
@@ -23,6 +25,8 @@
 #include "reasoning/reasoning.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/sequence.h"
+#include "speculation/drafter.h"
+#include "speculation/step_cost.h"
 
 namespace quire {
 
@@ -33,6 +37,8 @@ struct EngineParts {
   std::vector<TokenId> eos_ids;          // ids that end a text
   std::function<double()> clock_ms;      // monotonic; unset: the system's
   std::optional<ToolLoop> tool;          // that the model may call; needs a tokenizer
+  // Of a sequence's drafter, where option speculate asks for one; unset: prompt lookup.
+  std::function<std::unique_ptr<Drafter>()> make_drafter;
 };
 
 // Serves many requests at once over one model: continuous batching over a paged cache. A request's
@@ -54,7 +60,10 @@ class Engine {
   // memory to report its end with: it then goes on.
   bool cancel(RequestId id);
 
-  bool has_unfinished() const { return !generations_.empty(); }
+  // Whether step() has anything left to do or to hand over, the end of a cancelled request too.
+  bool has_unfinished() const {
+    return !generations_.empty() || !output_.deltas.empty() || !output_.finished.empty();
+  }
 
   // One step for all sequences that can run. A failure that concerns one request ends that request
   // with an error and leaves the others alone.
@@ -68,6 +77,9 @@ class Engine {
   StepOutput take_output();
 
   EngineStats stats() const;
+  // The books as they are, with the recorded steps whose number is above `after_step`. Steps are
+  // recorded from the first call on. May throw std::bad_alloc, which leaves all as it was.
+  EngineSnapshot snapshot(std::int64_t after_step);
   const ModelSpec& model() const { return parts_.runner->spec(); }
   ModelRunner& runner() { return *parts_.runner; }
 
@@ -82,6 +94,9 @@ class Engine {
   void note_scheduled(const StepPlan& plan);
   void run_each_alone(const StepPlan& plan);
   void commit_one(Sample* sample, const ScheduledSequence& scheduled, std::span<float> logits);
+  Result<int> commit_tokens(Sample* sample, int num_draft, std::span<float> logits);
+  void note_token(Sample* sample);
+  void draft(Sample* sample);
   void finish_or_go_on(Sample* sample);
   void finish_sample(Sample* sample, FinishReason reason);
   void finish_generation(Generation* generation);
@@ -97,10 +112,12 @@ class Engine {
   BlockManager block_manager_;
   Scheduler scheduler_;
   AutomatonCache automata_;
+  StepCost step_cost_;  // learnt only where speculation is on
   std::unordered_map<RequestId, std::unique_ptr<Generation>> generations_;
   std::unordered_map<SequenceId, Sample*> samples_;  // every unfinished one
   std::set<std::pair<double, RequestId>> deadlines_;
-  bool some_failed_ = false;  // a generation in flight has an error and must end
+  bool some_failed_ = false;          // a generation in flight has an error and must end
+  std::vector<TokenId> drafted_ids_;  // a sequence and its draft behind it
   // Of the last step; kept, because making room for it takes longer than reading it.
   StepBatch batch_;  // of the step that runs
   std::vector<float> logits_;
@@ -109,6 +126,7 @@ class Engine {
   SequenceId next_sequence_id_ = 1;
   std::uint64_t next_seed_;
   EngineStats stats_;
+  StepLog step_log_;
 };
 
 }  // namespace quire

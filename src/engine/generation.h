@@ -16,6 +16,7 @@
 #include "reasoning/reasoning.h"
 #include "sampling/logits_processor.h"
 #include "scheduler/sequence.h"
+#include "speculation/drafter.h"
 
 namespace quire {
 
@@ -32,6 +33,7 @@ struct Sample {
   ToolCallTracker calls;
   ReasoningBudget thoughts;
   std::optional<grammar::Matcher> matcher;  // where it is in its constraint; none: free
+  std::unique_ptr<Drafter> drafter;         // null: no speculation
   CompletionOutput output;
 };
 

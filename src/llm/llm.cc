@@ -7,7 +7,6 @@
 #include <future>
 #include <iterator>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +22,7 @@
 #include "llm/encoder_parts.h"
 #include "llm/end_ids.h"
 #include "llm/package_parts.h"
+#include "llm/text_parts.h"
 #include "llm/tool_answers.h"
 #include "package/model_package.h"
 
@@ -97,39 +97,12 @@ Status check_vocabulary(const std::filesystem::path& folder,
   return ok_status();
 }
 
-// What a package says beside its graph.
-struct TextParts {
-  GenerationDefaults defaults;
-  std::shared_ptr<PromptEncoder::Parts> encoder;
-};
-
-Result<TextParts> load_text_parts(const ModelPackage& package, const EngineOptions& options) {
-  TextParts parts;
-  QUIRE_ASSIGN(parts.defaults, load_generation_defaults(package.folder));
-  parts.encoder = std::make_shared<PromptEncoder::Parts>();
-  QUIRE_ASSIGN(const nlohmann::json config, load_tokenizer_config(package.folder));
-  QUIRE_ASSIGN(parts.encoder->chat_format, load_chat_format(package.folder, config));
-  const auto& chat = parts.encoder->chat_format;
-  QUIRE_ASSIGN(parts.encoder->tool_support,
-               find_tool_support(chat ? &*chat : nullptr, options.tool_format));
-  QUIRE_ASSIGN(
-      parts.encoder->tokenizer,
-      load_tokenizer_if_any(package.folder,
-                            control_options(package, parts.defaults, chat ? &*chat : nullptr)));
-  // A folder of others says in its tokenizer.json what goes around a text, as for AutoTokenizer.
-  if (is_package(package.folder)) {
-    QUIRE_ASSIGN(parts.encoder->text_prefix,
-                 find_text_prefix(config, parts.encoder->tokenizer.get()));
-  }
-  return parts;
-}
-
 // A large tokenizer takes as long as the weights, so it is read while they are packed; afterwards
 // where no thread can be had.
 std::future<Result<TextParts>> begin_text_parts(const ModelPackage& package,
                                                 const EngineOptions& options) {
   const auto load = [&package, &options] {
-    return fail_if_out_of_memory([&] { return load_text_parts(package, options); });
+    return fail_if_out_of_memory([&] { return load_text_parts(package, options.tool_format); });
   };
   try {
     return std::async(std::launch::async, load);
@@ -315,6 +288,7 @@ bool Llm::has_unfinished() const {
          !impl_->kept.deltas.empty();
 }
 EngineStats Llm::stats() const { return impl_->engine.stats(); }
+EngineSnapshot Llm::snapshot(std::int64_t after_step) { return impl_->engine.snapshot(after_step); }
 bool Llm::has_chat_template() const { return impl_->encoder.has_chat_template(); }
 const SamplingParams& Llm::recommended_params() const { return impl_->recommended; }
 std::optional<int> Llm::recommended_max_tokens() const { return impl_->recommended_max_tokens; }

@@ -58,11 +58,13 @@ class CompletionAnswer : public Answer {
         num_samples_(request.requests.front().params.n),
         num_prompts_(request.requests.size()),
         include_usage_(request.include_usage),
+        continuous_usage_(request.continuous_usage),
         echo_(request.echo),
         prompt_only_(request.prompt_only),
         prompt_texts_(std::move(prompt_texts)),
         first_ids_(std::move(context.first_ids)),
         reading_(std::move(context.reading)),
+        num_prompt_tokens_(context.num_prompt_tokens),
         id_((is_chat() ? "chatcmpl-" : "cmpl-") + context.id),
         wire_{.model = std::move(context.model),
               .created = context.created,
@@ -89,6 +91,7 @@ class CompletionAnswer : public Answer {
   }
 
   std::string delta(std::size_t prompt, const TextDelta& delta) override {
+    if (!prompt_only_) num_new_tokens_ += static_cast<std::int64_t>(delta.token_ids.size());
     const bool ends = delta.finish_reason != FinishReason::kNone;
     const bool failed = delta.finish_reason == FinishReason::kError ||
                         delta.finish_reason == FinishReason::kCancelled;
@@ -217,8 +220,14 @@ class CompletionAnswer : public Answer {
   std::string chunk(ordered_json choice) const {
     ordered_json json = head(/*streamed=*/true);
     json["choices"] = ordered_json::array({std::move(choice)});
-    if (include_usage_) json["usage"] = nullptr;
+    if (include_usage_) json["usage"] = continuous_usage_ ? usage_so_far() : ordered_json();
     return event(dump(json));
+  }
+
+  ordered_json usage_so_far() const {
+    return {{"prompt_tokens", num_prompt_tokens_},
+            {"completion_tokens", num_new_tokens_},
+            {"total_tokens", num_prompt_tokens_ + num_new_tokens_}};
   }
 
   // The message of a choice as it is read: thoughts, text and calls.
@@ -275,12 +284,15 @@ class CompletionAnswer : public Answer {
   int num_samples_;
   std::size_t num_prompts_;
   bool include_usage_;
+  bool continuous_usage_;
   bool echo_;
   bool prompt_only_;
   std::vector<std::string> prompt_texts_;
   std::vector<TokenId> first_ids_;
   AnswerReading reading_;
   std::map<std::size_t, AnswerReader> readers_;  // of samples, by their place
+  std::int64_t num_prompt_tokens_;
+  std::int64_t num_new_tokens_ = 0;  // that the stream has brought
   std::string id_;
   wire::OpenAiContext wire_;
   std::map<std::pair<std::size_t, int>, std::size_t> offsets_;  // of a sample's next token's text

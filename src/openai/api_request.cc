@@ -32,7 +32,7 @@ Status read_stream_options(const json& body, ApiRequest* request) {
   for (const auto& [name, value] : options->items()) {
     // Padding against those who measure the size of packets; there is none to switch off.
     if (name == "include_obfuscation" && value.is_boolean()) continue;
-    if (name != "include_usage") {
+    if (name != "include_usage" && name != "continuous_usage_stats") {
       return invalid_argument("stream_options has the field \"" + name.substr(0, 60) +
                               "\", which is not known; leave it out");
     }
@@ -40,6 +40,9 @@ Status read_stream_options(const json& body, ApiRequest* request) {
   const auto usage = read_switch(*options, "include_usage");
   if (!usage) return invalid_argument("stream_options: " + usage.error().message());
   request->include_usage = *usage;
+  const auto continuous = read_switch(*options, "continuous_usage_stats");
+  if (!continuous) return invalid_argument("stream_options: " + continuous.error().message());
+  request->continuous_usage = *usage && *continuous;
   return ok_status();
 }
 

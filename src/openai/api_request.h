@@ -62,6 +62,7 @@ struct ApiRequest {
   std::vector<GenerateRequest> requests;
   bool stream = false;
   bool include_usage = false;
+  bool continuous_usage = false;  // vLLM's continuous_usage_stats: in every piece, so far
   bool echo = false;
   std::shared_ptr<ResponseForm> response;  // of a request for a response; else null
   bool prompt_only = false;  // max_tokens 0: nothing new, the prompt's log-probabilities at most

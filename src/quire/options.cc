@@ -25,6 +25,7 @@ Status validate(const EngineOptions& options) {
   QUIRE_TRY(check_range("block_size", options.block_size, 16, 256));
   QUIRE_TRY(check_range("max_num_seqs", options.max_num_seqs, 1, 65536));
   QUIRE_TRY(check_range("max_batch_tokens", options.max_batch_tokens, 1, 1 << 20));
+  QUIRE_TRY(check_range("speculate", options.speculate, 0, 32));
   if (options.block_size % 16 != 0) {
     return invalid_argument("option block_size is " + std::to_string(options.block_size) +
                             ", but must be a multiple of 16");

@@ -81,8 +81,13 @@ std::vector<std::string> find_violations(const StepPlan& plan,
     }
     const Sequence& sequence = *running[scheduled.id];
     if (scheduled.num_past != sequence.num_computed_tokens || scheduled.num_new <= 0 ||
-        scheduled.num_new > sequence.num_uncomputed_tokens()) {
+        scheduled.num_new - scheduled.num_draft > sequence.num_uncomputed_tokens()) {
       found.push_back(who + " does not continue where it stands");
+    }
+    const bool has_draft = scheduled.num_draft > 0;
+    if (scheduled.num_draft > static_cast<int>(sequence.draft_ids.size()) ||
+        (has_draft && (!scheduled.is_decode() || scheduled.num_logits != scheduled.num_new))) {
+      found.push_back(who + " has guesses that cannot be checked");
     }
   }
   if (num_tokens != plan.num_tokens || num_tokens > max_batch_tokens) {

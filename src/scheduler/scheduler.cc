@@ -16,6 +16,9 @@ namespace {
 constexpr int kPrefillTokensPerDecode = 1;
 constexpr int kMinPrefillTokens = 16;
 
+// Guesses in a step: each has a row of logits, as wide as the vocabulary.
+constexpr int kMaxDraftTokens = 64;
+
 ScheduledSequence schedule(const Sequence& sequence, int num_new) {
   const bool reaches_end = num_new == sequence.num_uncomputed_tokens();
   ScheduledSequence scheduled{
@@ -62,6 +65,7 @@ StepPlan Scheduler::plan() {
   StepPlan plan;
   make_room_for_running(&plan);
   plan_decodes(&plan);
+  plan_drafts(&plan);
   plan_prefills(prefill_budget(plan), &plan);
   // A step that had to preempt has no room for anyone new.
   if (plan.preempted.empty()) admit(prefill_budget(plan), &plan);
@@ -97,6 +101,36 @@ void Scheduler::plan_decodes(StepPlan* plan) {
   }
 }
 
+// A draft takes only what is free: it preempts nobody, and leaves each running sequence a block to
+// grow into.
+void Scheduler::plan_drafts(StepPlan* plan) {
+  int budget = std::min(options_.max_batch_tokens - plan->num_tokens, kMaxDraftTokens);
+  auto scheduled = plan->sequences.begin();  // the decodes, in the order of running_
+  for (const auto& [rank, sequence] : running_) {
+    if (scheduled == plan->sequences.end()) return;
+    if (sequence->num_uncomputed_tokens() != 1) continue;
+    const int num_draft = std::min(budget, static_cast<int>(sequence->draft_ids.size()));
+    if (num_draft > 0 && has_room_for_draft(*sequence, num_draft)) {
+      QUIRE_CHECK(
+          block_manager_->append(sequence->num_tokens() + num_draft, &sequence->block_table),
+          "room that was counted");
+      scheduled->num_draft = num_draft;
+      scheduled->num_new += num_draft;
+      scheduled->num_logits += num_draft;
+      plan->num_tokens += num_draft;
+      budget -= num_draft;
+    }
+    ++scheduled;
+  }
+}
+
+bool Scheduler::has_room_for_draft(const Sequence& sequence, int num_draft) const {
+  const int num_blocks =
+      blocks_for(sequence.num_tokens() + num_draft, block_manager_->block_size());
+  const int num_missing = num_blocks - static_cast<int>(sequence.block_table.blocks.size());
+  return num_missing <= 0 || num_missing + num_running() <= block_manager_->num_free_blocks();
+}
+
 void Scheduler::preempt(Sequence* sequence) {
   block_manager_->free(&sequence->block_table);
   sequence->num_computed_tokens = 0;
@@ -111,7 +145,7 @@ int Scheduler::prefill_budget(const StepPlan& plan) const {
   int num_decodes = 0;
   int num_prefill_tokens = 0;
   for (const ScheduledSequence& scheduled : plan.sequences) {
-    if (scheduled.num_new == 1) {
+    if (scheduled.is_decode()) {
       ++num_decodes;
     } else {
       num_prefill_tokens += scheduled.num_new;
@@ -165,7 +199,16 @@ bool Scheduler::try_admit(Sequence* sequence) {
 }
 
 void Scheduler::mark_computed(const ScheduledSequence& scheduled, Sequence* sequence) {
-  sequence->num_computed_tokens = scheduled.num_past + scheduled.num_new;
+  sequence->num_computed_tokens = scheduled.num_past + scheduled.num_new - scheduled.num_draft;
+  publish(sequence);
+}
+
+void Scheduler::mark_accepted(int count, Sequence* sequence) {
+  sequence->num_computed_tokens += count;
+  publish(sequence);
+}
+
+void Scheduler::publish(Sequence* sequence) {
   block_manager_->publish(sequence->token_ids,
                           sequence->num_computed_tokens,
                           sequence->cache_salt,

@@ -12,7 +12,8 @@ namespace quire {
 // Decides which sequences run in a step and with how many tokens:
 //  1. every running sequence gets room for the tokens it has grown by; where the cache is full, the
 //     last in order of service is preempted: its blocks are freed and it is computed again later;
-//  2. every decoding sequence gets its one token, the longest-served first;
+//  2. every decoding sequence gets its one token, the longest-served first, and then its draft, as
+//     far as the token budget and blocks that nobody else needs go;
 //  3. prompts in progress, and what the engine put behind a sequence, get the next chunk, as far as
 //     the token budget goes;
 //  4. waiting sequences are admitted in order while there is budget, a slot, and room for all of
@@ -40,8 +41,12 @@ class Scheduler {
   // The next step. Empty only when nothing is waiting or running.
   StepPlan plan();
 
-  // Records that the planned tokens of a sequence are in the cache now.
+  // Records that the planned tokens of a sequence are in the cache now, its draft left out.
   void mark_computed(const ScheduledSequence& scheduled, Sequence* sequence);
+
+  // Records that the first `count` tokens of the draft were right: they are the sequence's next
+  // tokens, and in the cache.
+  void mark_accepted(int count, Sequence* sequence);
 
   // Takes a sequence out, wherever it is, and frees its blocks.
   void finish(Sequence* sequence);
@@ -56,8 +61,11 @@ class Scheduler {
 
  private:
   void plan_decodes(StepPlan* plan);
+  void plan_drafts(StepPlan* plan);
   void plan_prefills(int budget, StepPlan* plan);
   void admit(int budget, StepPlan* plan);
+  bool has_room_for_draft(const Sequence& sequence, int num_draft) const;
+  void publish(Sequence* sequence);
   bool try_admit(Sequence* sequence);
   void make_room_for_running(StepPlan* plan);
   void make_room(Sequence* sequence, StepPlan* plan);

@@ -34,6 +34,8 @@ struct Sequence {
   std::string cache_salt;
 
   std::vector<TokenId> token_ids;
+  // Guesses at what follows, for a decoding sequence's next step to check; no part of it yet.
+  std::vector<TokenId> draft_ids;
   int num_prompt_tokens = 0;
   int num_computed_tokens = 0;
   int num_cached_tokens = 0;        // of the first admission, for the usage report

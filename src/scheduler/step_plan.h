@@ -8,12 +8,15 @@
 namespace quire {
 
 // One sequence's share of a step: tokens num_past to num_past + num_new - 1 of it are computed, and
-// the logits of the last num_logits of them are wanted (none in the middle of a prompt).
+// the logits of the last num_logits of them are wanted (none in the middle of a prompt). The last
+// num_draft of them are guesses behind its end.
 struct ScheduledSequence {
   SequenceId id = 0;
   int num_past = 0;
   int num_new = 0;
   int num_logits = 0;
+  int num_draft = 0;
+  bool is_decode() const { return num_new - num_draft == 1; }
   bool operator==(const ScheduledSequence&) const = default;
 };
 

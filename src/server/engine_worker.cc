@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/out_of_memory.h"
 #include "quire/model_runner.h"
 
 namespace quire::server {
@@ -52,8 +53,8 @@ RequestOutput failed(std::uint64_t ticket, Status error) {
 
 }  // namespace
 
-EngineWorker::EngineWorker(std::string name, Post post, int max_sequences)
-    : name_(std::move(name)), post_(std::move(post)), max_sequences_(max_sequences) {}
+EngineWorker::EngineWorker(std::string name, Post post, const Limits& limits)
+    : name_(std::move(name)), post_(std::move(post)), limits_(limits) {}
 
 EngineWorker::~EngineWorker() {
   {
@@ -72,7 +73,7 @@ void EngineWorker::start(Open open, std::function<void(Status)> on_loaded) {
 std::optional<Reservation> EngineWorker::reserve(int count) {
   int taken = taken_->load();
   do {
-    if (count > max_sequences_ - taken) return std::nullopt;
+    if (count > limits_.max_sequences - taken) return std::nullopt;
   } while (!taken_->compare_exchange_weak(taken, taken + count));
   return Reservation(taken_, count);
 }
@@ -84,7 +85,10 @@ std::uint64_t EngineWorker::submit(GenerateRequest request,
   sinks_.emplace(ticket, std::move(sink));
   {
     const std::lock_guard lock(mutex_);
-    commands_.push_back({.ticket = ticket, .request = std::move(request), .ids = std::move(ids)});
+    commands_.push_back({.ticket = ticket,
+                         .request = std::move(request),
+                         .ids = std::move(ids),
+                         .on_snapshot = {}});
   }
   changed_.notify_one();
   return ticket;
@@ -94,7 +98,18 @@ void EngineWorker::cancel(std::uint64_t ticket) {
   if (sinks_.erase(ticket) == 0) return;
   {
     const std::lock_guard lock(mutex_);
-    commands_.push_back({.ticket = ticket, .request = {}, .ids = {}});
+    commands_.push_back({.ticket = ticket, .request = {}, .ids = {}, .on_snapshot = {}});
+  }
+  changed_.notify_one();
+}
+
+void EngineWorker::snapshot(std::int64_t after_step, OnSnapshot on_snapshot) {
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.push_back({.request = {},
+                         .ids = {},
+                         .on_snapshot = std::move(on_snapshot),
+                         .after_step = after_step});
   }
   changed_.notify_one();
 }
@@ -105,19 +120,36 @@ EngineStats EngineWorker::stats() const {
 }
 
 void EngineWorker::run(const Open& open, const std::function<void(Status)>& on_loaded) {
-  Result<Llm> llm = open();
-  if (llm) {
-    facts_ = facts_of(&*llm);
-    const std::lock_guard lock(mutex_);
-    stats_ = llm->stats();
-  }
-  post_([on_loaded, status = llm.error()] { on_loaded(status); });
+  std::optional<Llm> llm;
+  const auto load = [&]() -> Status {
+    QUIRE_ASSIGN(llm, open());
+    note_stats(llm->stats());
+    return ok_status();
+  };
+  const Status first = load();
+  if (llm) facts_ = facts_of(&*llm);
+  post_([on_loaded, first] { on_loaded(first); });
   if (!llm) return;
+  while (serve(&*llm) == Work::kIdle) {
+    llm.reset();
+    note_unloaded();
+    while (!llm) {
+      if (!await_request()) return;
+      const Status again = load();
+      if (again.ok()) continue;
+      post_([on_loaded, again] { on_loaded(again); });
+      // Where the package lies is nothing for a client.
+      refuse_all(internal_error("the model " + name_ + " cannot be opened again"));
+    }
+  }
+}
+
+// Serves until there is nothing left to do for long, or for good.
+EngineWorker::Work EngineWorker::serve(Llm* llm) {
   while (true) {
     // Out of memory between two steps: nobody knows what was lost, so everybody is told.
     try {
-      loop(&*llm);
-      return;
+      return loop(llm);
     } catch (const std::bad_alloc&) {
       for (const auto& [number, ticket] : ticket_of_) llm->cancel(number);
       ticket_of_.clear();
@@ -127,32 +159,97 @@ void EngineWorker::run(const Open& open, const std::function<void(Status)>& on_l
   }
 }
 
-void EngineWorker::loop(Llm* llm) {
+EngineWorker::Work EngineWorker::loop(Llm* llm) {
   std::vector<Command> commands;
-  while (take_commands(!llm->has_unfinished(), &commands)) {
+  while (true) {
+    const Work work = take_commands(!llm->has_unfinished(), &commands);
+    if (work != Work::kCommands) return work;
     std::vector<RequestOutput> refused;
     for (Command& command : commands) obey(std::move(command), llm, &refused);
     commands.clear();
     StepOutput news = llm->step();
     name_by_ticket(&news);
     for (RequestOutput& output : refused) news.finished.push_back(std::move(output));
-    {
-      const std::lock_guard lock(mutex_);
-      stats_ = llm->stats();
-    }
+    note_stats(llm->stats());
     tell(std::move(news));
   }
 }
 
-// False when the worker is to end.
-bool EngineWorker::take_commands(bool wait, std::vector<Command>* commands) {
+// While the model is unloaded: waits for a request and leaves it in the queue; false when the
+// worker is to end. Whoever only looks does not bring the model back.
+bool EngineWorker::await_request() {
   std::unique_lock lock(mutex_);
-  if (wait) changed_.wait(lock, [this] { return stopping_ || !commands_.empty(); });
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !commands_.empty(); });
+    if (stopping_) return false;
+    for (Command& command : commands_) {
+      if (command.on_snapshot) answer_snapshot(std::exchange(command, {}), nullptr);
+    }
+    std::erase_if(commands_, [](const Command& command) { return !command.request; });
+    if (!commands_.empty()) return true;
+  }
+}
+
+// The model cannot be opened again: who waits for it is told, and the next request tries once more.
+void EngineWorker::refuse_all(const Status& status) {
+  StepOutput news;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Command& command : commands_) {
+      if (command.request) news.finished.push_back(failed(command.ticket, status));
+    }
+    commands_.clear();
+  }
+  tell(std::move(news));
+}
+
+void EngineWorker::note_stats(const EngineStats& stats) {
+  const std::lock_guard lock(mutex_);
+  stats_ = stats;
+  stats_.num_steps += before_.num_steps;
+  stats_.num_prompt_tokens += before_.num_prompt_tokens;
+  stats_.num_generated_tokens += before_.num_generated_tokens;
+  stats_.num_preemptions += before_.num_preemptions;
+  stats_.num_prefix_lookup_tokens += before_.num_prefix_lookup_tokens;
+  stats_.num_prefix_hit_tokens += before_.num_prefix_hit_tokens;
+}
+
+void EngineWorker::note_unloaded() {
+  const std::lock_guard lock(mutex_);
+  before_ = stats_;
+  stats_.num_running = stats_.num_waiting = stats_.num_blocks = stats_.num_used_blocks = 0;
+}
+
+// Waits for commands when told to, and no longer than an idle model is kept.
+EngineWorker::Work EngineWorker::take_commands(bool wait, std::vector<Command>* commands) {
+  std::unique_lock lock(mutex_);
+  const auto is_due = [this] { return stopping_ || !commands_.empty(); };
+  if (wait && limits_.idle_timeout.count() == 0) {
+    changed_.wait(lock, is_due);
+  } else if (wait && !changed_.wait_for(lock, limits_.idle_timeout, is_due)) {
+    return Work::kIdle;
+  }
   std::swap(*commands, commands_);
-  return !stopping_;
+  return stopping_ ? Work::kStop : Work::kCommands;
+}
+
+// `llm` is null while the model is unloaded.
+void EngineWorker::answer_snapshot(Command command, Llm* llm) {
+  // Shared: a std::function must be copyable. Empty where there is no memory for it, which no
+  // request should suffer for.
+  auto shared = std::make_shared<EngineSnapshot>();
+  static_cast<void>(fail_if_out_of_memory([&] {
+    if (llm != nullptr) *shared = llm->snapshot(command.after_step);
+    return ok_status();
+  }));
+  post_([shared, hear = std::move(command.on_snapshot)] { hear(*shared); });
 }
 
 void EngineWorker::obey(Command command, Llm* llm, std::vector<RequestOutput>* refused) {
+  if (command.on_snapshot) {
+    answer_snapshot(std::move(command), llm);
+    return;
+  }
   if (!command.request) {
     const auto number = number_of_.find(command.ticket);
     if (number == number_of_.end()) return;  // it has ended in the meantime

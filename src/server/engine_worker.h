@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -67,20 +68,25 @@ class Reservation {
   int count_;
 };
 
-// A model and the thread that alone steps it. What it brings goes to the I/O thread, one message a
-// step. Members are for the I/O thread unless marked otherwise.
+// A model and the thread that alone steps it. A model without a request for a while may be unloaded
+// and is opened again by the next; what is known of it stays. What it brings goes to the I/O
+// thread, one message a step. Members are for the I/O thread unless marked otherwise.
 class EngineWorker {
  public:
   using Open = std::function<Result<Llm>()>;
   using Post = std::function<void(std::function<void()>)>;
 
-  // `max_sequences` may be accepted and unfinished at a time.
-  EngineWorker(std::string name, Post post, int max_sequences);
+  struct Limits {
+    int max_sequences = 0;                      // accepted and unfinished at a time
+    std::chrono::milliseconds idle_timeout{0};  // without a request, then unloaded; 0: never
+  };
+  EngineWorker(std::string name, Post post, const Limits& limits);
   ~EngineWorker();  // ends its requests unanswered
   EngineWorker(const EngineWorker&) = delete;
   EngineWorker& operator=(const EngineWorker&) = delete;
 
-  // Opens the model on the new thread; `on_loaded` hears on the I/O thread what came of it.
+  // Opens the model on the new thread; `on_loaded` hears on the I/O thread what came of it, and
+  // again of each time that an unloaded model could not be opened.
   void start(Open open, std::function<void(Status)> on_loaded);
 
   const std::string& name() const { return name_; }  // any thread
@@ -95,19 +101,33 @@ class EngineWorker {
                        std::shared_ptr<AnswerSink> sink);
   // The sink hears no more of it.
   void cancel(std::uint64_t ticket);
-  // As of the last step. Any thread.
+  // Copies the engine's books between two steps and calls back on the I/O thread; see
+  // Llm::snapshot. Once loaded.
+  using OnSnapshot = std::function<void(const EngineSnapshot&)>;
+  void snapshot(std::int64_t after_step, OnSnapshot on_snapshot);
+  // As of the last step; no blocks while unloaded. Any thread.
   EngineStats stats() const;
 
  private:
   struct Command {
     std::uint64_t ticket = 0;
-    std::optional<GenerateRequest> request;  // none: cancel
+    std::optional<GenerateRequest> request;  // none: cancel, or a snapshot
     std::vector<TokenId> ids;
+    OnSnapshot on_snapshot;
+    std::int64_t after_step = 0;
   };
 
+  enum class Work { kCommands, kIdle, kStop };
+
   void run(const Open& open, const std::function<void(Status)>& on_loaded);
-  void loop(Llm* llm);
-  bool take_commands(bool wait, std::vector<Command>* commands);
+  Work serve(Llm* llm);
+  Work loop(Llm* llm);
+  bool await_request();
+  void refuse_all(const Status& status);
+  void note_stats(const EngineStats& stats);
+  void note_unloaded();
+  void answer_snapshot(Command command, Llm* llm);
+  Work take_commands(bool wait, std::vector<Command>* commands);
   void obey(Command command, Llm* llm, std::vector<RequestOutput>* refused);
   void name_by_ticket(StepOutput* news);
   void tell(StepOutput news);
@@ -116,7 +136,7 @@ class EngineWorker {
 
   std::string name_;
   Post post_;
-  int max_sequences_;
+  Limits limits_;
   std::shared_ptr<std::atomic<int>> taken_ = std::make_shared<std::atomic<int>>(0);
   std::optional<ModelFacts> facts_;
 
@@ -131,6 +151,7 @@ class EngineWorker {
   std::condition_variable changed_;
   std::vector<Command> commands_;
   EngineStats stats_;
+  EngineStats before_;  // counters of the model's earlier lives; the engine's thread
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -74,10 +74,14 @@ class RunningServer {
                 service_->handle(std::move(request), std::move(exchange));
               }),
         post_([this](std::function<void()> task) { http_.post(std::move(task)); }) {
+    const EngineWorker::Limits limits{
+        .max_sequences = options_.max_num_seqs + static_cast<int>(options_.service.max_queue),
+        .idle_timeout = options_.idle_timeout};
     for (const ServerOptions::Model& model : options_.models) {
-      models_.push_back(std::make_unique<EngineWorker>(
-          model.name, post_, options_.max_num_seqs + static_cast<int>(options_.service.max_queue)));
+      models_.push_back(std::make_unique<EngineWorker>(model.name, post_, limits));
     }
+    options_.service.debug_engine =
+        options_.debug_engine || !options_.unix_socket.empty() || is_loopback(options_.host);
     service_ = std::make_unique<Service>(options_.service, &models_, post_, options_.on_access);
   }
 
@@ -125,6 +129,10 @@ class RunningServer {
   }
 
   void on_loaded(const Status& status) {
+    if (!status.ok() && num_loading_ == 0) {  // it was unloaded in the meantime
+      if (options_.on_warning) options_.on_warning(status.message());
+      return;
+    }
     if (!status.ok()) {
       failure_ = status;
       http_.stop();

@@ -31,6 +31,9 @@ struct ServerOptions {
   std::vector<Model> models;
   int max_num_seqs = 64;  // that an engine runs at once; max_queue of the service wait on top
 
+  // A model without a request for so long is unloaded until the next; 0: never.
+  std::chrono::milliseconds idle_timeout{0};
+
   std::string host = "127.0.0.1";
   int port = 8080;                    // 0: any that is free
   std::filesystem::path unix_socket;  // in place of host and port
@@ -38,6 +41,7 @@ struct ServerOptions {
   std::filesystem::path tls_cert;  // PEM, with the chain; together with the key or not at all
   std::filesystem::path tls_key;
   std::string otlp_endpoint;  // of a collector of traces; empty for none
+  bool debug_engine = false;  // /debug/engine where others than this machine can connect, too
   bool no_auth = false;       // even where others than this machine can connect
   std::chrono::milliseconds shutdown_timeout{30'000};
   HttpLimits limits;

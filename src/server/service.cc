@@ -155,6 +155,9 @@ struct Service::Route {
 
 const std::vector<Service::Route>& Service::routes() {
   static const std::vector<Route> kRoutes = {
+      {.method = "GET", .path = "/", .handler = &Service::page, .open = true},
+      {.method = "GET", .path = "/engine", .handler = &Service::page, .open = true},
+      {.method = "GET", .path = "/debug/engine", .handler = &Service::debug_engine},
       {.method = "GET", .path = "/health", .handler = &Service::health, .open = true},
       {.method = "GET", .path = "/health/ready", .handler = &Service::ready, .open = true},
       {.method = "GET", .path = "/version", .handler = &Service::version},
@@ -243,6 +246,11 @@ void Service::handle(HttpRequest request, std::shared_ptr<Exchange> exchange) {
   }
 }
 
+bool Service::is_served(const Route& route) const {
+  if (route.handler == &Service::page) return options_.web;
+  return options_.debug_engine || route.handler != &Service::debug_engine;
+}
+
 void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {
   if (request.method == "OPTIONS" && !cors_headers(request).empty()) {
     exchange->respond({.status = 204,
@@ -257,7 +265,7 @@ void Service::dispatch(HttpRequest request, const LoggedPtr& exchange) {
   std::string methods;
   const bool head = request.method == "HEAD";
   for (const Route& route : routes()) {
-    if (!matches(route.path, request.path, &request.segment)) continue;
+    if (!is_served(route) || !matches(route.path, request.path, &request.segment)) continue;
     methods += (methods.empty() ? "" : ", ") + std::string(route.method);
     if (route.method == request.method || (head && route.method == "GET")) found = &route;
   }

@@ -28,6 +28,8 @@ struct ServiceOptions {
   std::size_t max_queue = 256;                  // of requests to read, and of sequences to run
   std::size_t stored_responses = HttpLimits().stored_responses;
   std::size_t stored_bytes = HttpLimits().stored_bytes;
+  bool web = true;            // the page at / and /engine
+  bool debug_engine = false;  // what the engine is doing, at /debug/engine
 };
 
 // The endpoints: who may do what, and what comes of it. On the I/O thread.
@@ -53,6 +55,7 @@ class Service {
   using LoggedPtr = std::shared_ptr<LoggedExchange>;
 
   static const std::vector<Route>& routes();
+  bool is_served(const Route& route) const;
   void dispatch(HttpRequest request, const LoggedPtr& exchange);
   LoggedPtr logged(const HttpRequest& request, std::shared_ptr<Exchange> exchange);
   HttpHeaders cors_headers(const HttpRequest& request) const;
@@ -63,6 +66,8 @@ class Service {
   void version(const HttpRequest& request, const LoggedPtr& exchange);
   void openapi(const HttpRequest& request, const LoggedPtr& exchange);
   void metrics(const HttpRequest& request, const LoggedPtr& exchange);
+  void page(const HttpRequest& request, const LoggedPtr& exchange);
+  void debug_engine(const HttpRequest& request, const LoggedPtr& exchange);
   void models(const HttpRequest& request, const LoggedPtr& exchange);
   void model(const HttpRequest& request, const LoggedPtr& exchange);
   nlohmann::ordered_json model_card(const EngineWorker& model) const;

@@ -13,7 +13,7 @@ from server_process import Server, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
-# JavaScript is left to a person: node is no part of a set-up machine.
+# JavaScript is run by tests/js, in the tier that has node.
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
 
 

@@ -23,6 +23,7 @@ SQUEEZES = {
     "preempting": ("--kv-blocks", "20", "--max-batch-tokens", "40"),
     "no_prefix_cache": ("--no-prefix-cache",),
     "one_thread_long_blocks": ("--threads", "1", "--block-size", "32"),
+    "speculating": ("--speculate", "6", "--max-batch-tokens", "40"),
 }
 
 

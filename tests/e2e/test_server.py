@@ -49,6 +49,21 @@ def test_a_stream_a_whole_answer_and_the_command_line_say_the_same(
         assert usage["prompt_tokens"] == by_hand["usage"]["prompt_tokens"]
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+def test_usage_in_every_piece_counts_up_to_the_whole(server: Server, path: str) -> None:
+    """continuous_usage_stats, which load generators such as guidellm send."""
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    said = chat("Tell me of the sea.") if path == CHAT else {"prompt": "Sea", "max_tokens": 9}
+    events = server.events(path, said | {"stream": True, "stream_options": options})
+    counts = [event["usage"]["completion_tokens"] for event in events[:-1]]
+    assert counts == sorted(counts) and counts[-2] == counts[-1] > 1
+    assert {event["usage"]["prompt_tokens"] for event in events[:-1]} == {
+        events[-2]["usage"]["prompt_tokens"]}
+    silent = server.events(path, said | {"stream": True, "stream_options": options | {
+        "include_usage": False}})
+    assert all("usage" not in event for event in silent[:-1])
+
+
 def test_completions_take_batches_ids_and_echo(server: Server) -> None:
     texts = server.post("/v1/completions", {"prompt": ["One", "Two"], "n": 2, "max_tokens": 4})
     assert [choice["index"] for choice in texts["choices"]] == [0, 1, 2, 3]
@@ -331,7 +346,7 @@ def test_the_page_and_the_description_name_the_same_endpoints(server: Server) ->
     page = (Path(__file__).resolve().parents[2] / "docs" / "server.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith(("| `POST", "| `GET"))]
     named = re.findall(
-        r"`(?:[A-Z]+ |[A-Z]+`, `[A-Z]+ )*(/[\w/.{}-]+)`", "".join(row.split("|")[1] for row in rows))
+        r"`(?:[A-Z]+ |[A-Z]+`, `[A-Z]+ )*(/[\w/.{}-]*)`", "".join(row.split("|")[1] for row in rows))
     described = json.loads(server.request("GET", "/openapi.json")[2])["paths"]
     assert sorted(set(named)) == sorted(described)
 

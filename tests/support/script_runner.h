@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <utility>
@@ -23,8 +24,12 @@ class ScriptRunner : public ModelRunner {
   Status run(const ModelInput& input, std::vector<float>* logits) override {
     const auto vocab = static_cast<std::size_t>(spec_.vocab_size);
     logits->assign(input.logits_indices.size() * vocab, 0.0F);
+    std::size_t sequence = 0;
     for (std::size_t row = 0; row < input.logits_indices.size(); ++row) {
-      const auto position = static_cast<std::size_t>(input.past_sequence_lengths[row]);
+      const std::int64_t token = input.logits_indices[row];
+      while (token >= input.cumulative_sequence_lengths[sequence + 1]) ++sequence;
+      const auto position = static_cast<std::size_t>(input.past_sequence_lengths[sequence] + token -
+                                                     input.cumulative_sequence_lengths[sequence]);
       const auto byte = static_cast<unsigned char>(script_[position % script_.size()]);
       (*logits)[row * vocab + byte] = value_;
     }

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from quire_export.errors import ExportError, UsageError
+from quire_export.files import read_json
 from quire_export.nanochat.eras import E2, E3, ROTARY_FACTOR, Era, NanochatSpec, candidate_eras
-from quire_export.source import check_tensors, check_values, read_json
+from quire_export.source import check_tensors, check_values
 
 FOLDERS = {
     "base": "base_checkpoints",

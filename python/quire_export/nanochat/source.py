@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from quire_export.errors import ExportError
+from quire_export.files import sha256_of
 from quire_export.nanochat.checkpoint import Checkpoint, find_model, load_checkpoint
 from quire_export.nanochat.decoder import NanochatDecoder
 from quire_export.nanochat.eras import NanochatSpec
@@ -21,7 +22,7 @@ from quire_export.nanochat.tokenizer_files import (
 from quire_export.nanochat.tokenizer_pickle import Ranks, read_ranks
 from quire_export.options import ExportOptions
 from quire_export.progress import Progress
-from quire_export.source import Source, sha256_of
+from quire_export.source import Source
 
 _DEFAULT_SOURCE = "sft"
 # The other soft-cap must fit this much better, in nats a token, for the note to say "clearly".

@@ -25,6 +25,8 @@ TEST(CrowdPropertyTest, EveryAnswerEqualsTheAnswerAlone) {
     total.num_prefix_hits += report.num_prefix_hits;
     total.num_faults += report.num_faults;
     total.num_results += report.num_results;
+    total.num_guesses += report.num_guesses;
+    total.num_right_guesses += report.num_right_guesses;
   }
   if (first == last) return;
   // The property says little unless the crowds meet what it is about.
@@ -32,6 +34,8 @@ TEST(CrowdPropertyTest, EveryAnswerEqualsTheAnswerAlone) {
   EXPECT_GT(total.num_prefix_hits, 5000);
   EXPECT_GT(total.num_faults, 500);
   EXPECT_GT(total.num_results, 300);
+  EXPECT_GT(total.num_right_guesses, 5000);
+  EXPECT_GT(total.num_guesses - total.num_right_guesses, 5000);
 }
 
 TEST(CrowdPropertyTest, HoldsOverTheFuzzersCorpus) {

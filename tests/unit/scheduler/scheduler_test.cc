@@ -193,5 +193,54 @@ TEST_F(SchedulerTest, ThePlanOfAStepLooksAtNoMoreWaitingSequencesThanItAdmits) {
   EXPECT_EQ(scheduler_->num_waiting(), 9999);
 }
 
+TEST_F(SchedulerTest, ADraftRunsBehindItsSequenceAsFarAsTheBudgetGoes) {
+  start(16, {.max_batch_tokens = 8});
+  add(3).draft_ids = {};
+  add(3);
+  step();
+  sequences_[0]->draft_ids = {1, 2, 3};
+  sequences_[1]->draft_ids = {4, 5, 6, 7, 8};
+  const StepPlan plan = step();
+  EXPECT_EQ(plan.sequences, (Scheduled{{0, 3, 4, 4, 3}, {1, 3, 4, 4, 3}}));
+  EXPECT_EQ(plan.num_tokens, 8);
+  EXPECT_EQ(sequences_[0]->num_computed_tokens, 4) << "guesses count once they are accepted";
+}
+
+TEST_F(SchedulerTest, AcceptedGuessesAreInTheCacheAndFindable) {
+  start(16, {.max_batch_tokens = 64});
+  Sequence& sequence = add(3);
+  step();
+  sequence.draft_ids = {1, 2, 3, 4};
+  const StepPlan plan = scheduler_->plan();
+  scheduler_->mark_computed(plan.sequences[0], &sequence);
+  sequence.token_ids.insert(sequence.token_ids.end(), {1, 2, 3, 9});
+  scheduler_->mark_accepted(3, &sequence);
+  sequence.draft_ids = {};
+  EXPECT_EQ(sequence.num_computed_tokens, 7);
+  EXPECT_EQ(sequence.block_table.keys.size(), 1U);
+  EXPECT_EQ(step().sequences, (Scheduled{{0, 7, 1, 1}}));
+  EXPECT_EQ(sequence.block_table.keys.size(), 2U);
+}
+
+TEST_F(SchedulerTest, ADraftPreemptsNobodyAndTakesNoBlockThatOthersGrowInto) {
+  start(4, {});
+  add(4);
+  add(4);
+  step();  // each holds one block and grows into its second with the next step
+  sequences_[0]->draft_ids = {1, 2, 3, 4};
+  const StepPlan plan = step();
+  EXPECT_TRUE(plan.preempted.empty());
+  EXPECT_EQ(plan.sequences, (Scheduled{{0, 4, 1, 1}, {1, 4, 1, 1}}));
+}
+
+TEST_F(SchedulerTest, ADecodeWithADraftStillCountsAsADecodeBesidePrompts) {
+  start(64, {.max_batch_tokens = 512});
+  add(3);
+  step();
+  sequences_[0]->draft_ids = {1, 2};
+  add(100);
+  EXPECT_EQ(step().sequences, (Scheduled{{0, 3, 3, 3, 2}, {1, 0, 16, 0}}));
+}
+
 }  // namespace
 }  // namespace quire

