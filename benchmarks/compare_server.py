@@ -111,7 +111,8 @@ def figures_of(report: dict) -> dict:
 
 
 def shown(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    digits = 2 if max(values) < 10 else 1 if max(values) < 100 else 0
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def print_table(results: dict[int, dict[str, list[dict]]]) -> None:

@@ -4,6 +4,11 @@ target_compile_features(quire_options INTERFACE cxx_std_20)
 target_include_directories(
   quire_options INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/include" "${CMAKE_CURRENT_SOURCE_DIR}/src")
 target_compile_definitions(quire_options INTERFACE QUIRE_VERSION="${PROJECT_VERSION}")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+  # Its base set has fused multiply-adds, which g++ takes where it sees a chance, and x86's has not: a
+  # sampler's sums would differ in their last bits from one machine to the other.
+  target_compile_options(quire_options INTERFACE -ffp-contract=off)
+endif()
 if(QUIRE_SANITIZE)
   target_compile_options(quire_options INTERFACE -fsanitize=${QUIRE_SANITIZE} -fno-sanitize-recover=all
                                                  -fno-omit-frame-pointer)

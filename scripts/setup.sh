@@ -23,20 +23,6 @@ packages=(
 checkers=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev)
 [ "$base" = 1 ] || packages+=("${checkers[@]}")
 
-install_debian_packages() {
-  local missing=() package
-  for package in "${packages[@]}"; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || die "this is not a Debian system" "install by hand: ${missing[*]}"
-  step "Debian packages: ${missing[*]}"
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-    die "apt-get could not install the packages" "see its message above"
-}
-
 pip_install() { .venv/bin/python -m pip install --disable-pip-version-check -q "$@"; }
 
 new_venv() {
@@ -109,7 +95,7 @@ unpack_onnxruntime() {
   ln -sf "$(basename "$target"/lib/libonnxruntime.so.1.*)" "$target/$library"
 }
 
-install_debian_packages
+install_packages "${packages[@]}"
 if [ "$base" = 1 ]; then make_base_venv; else make_venv; fi
 unpack_onnxruntime
 scripts/install_python.sh

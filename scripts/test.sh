@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # Runs every test: style, unit tests with sanitizers, the release build, Python and end-to-end tests.
 # Usage: scripts/test.sh [--again] [TIER...]
-#   TIER     some of: style core threads static fuzz release python e2e web tidy (all but fuzz and tidy unless named)
+#   TIER     some of: style core threads static fuzz release python e2e web tidy arm64 wasm (all but fuzz, tidy,
+#            arm64 and wasm unless named)
 #   --again  also what passed on exactly these files before
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-all_tiers=(style core threads static fuzz release python e2e web tidy)
+all_tiers=(style core threads static fuzz release python e2e web tidy arm64 wasm)
 # clang-tidy takes as long as all the rest and says nothing of behaviour, and what a fuzzer finds is new
 # each time: only when named.
+# The emulator and a third and fourth build of everything take longer than the rest may.
 default_tiers=(style core threads static release python e2e web)
 again=0
 tiers=()
 for argument in "$@"; do
   case "$argument" in
-    -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,6s/^# //p' "$0"; exit 0 ;;
     --again) again=1 ;;
     *) [[ " ${all_tiers[*]} " == *" $argument "* ]] || die "there is no tier '$argument'" "see scripts/test.sh --help"
        tiers+=("$argument") ;;
@@ -111,6 +113,33 @@ tier_web() {
 }
 
 tier_tidy() { scripts/build.sh tidy; }
+
+# 64-bit ARM under the emulator: kernels, the engine's crowds, the model's goldens, and that its bits are
+# this machine's. Once more as a processor without the newer byte products, which would end on one of them.
+tier_arm64() {
+  scripts/setup_arm64.sh
+  scripts/build.sh arm64 quire kernels_test engine_test same_bits_driver
+  scripts/build.sh release same_bits_driver
+  scripts/default_model.sh
+  local model=models/smollm2-135m-instruct kernels=build/arm64/tests/unit/kernels/kernels_test
+  qemu-aarch64 -cpu max "$kernels" --gtest_brief=1 --gtest_filter='-*MatchesTheDefinition*:*ASequenceIsTheSameAlone*'
+  qemu-aarch64 -cpu cortex-a72 "$kernels" --gtest_brief=1 --gtest_filter='*CanonicalBits*:IsaTest.*'
+  qemu-aarch64 -cpu max build/arm64/tests/unit/engine/engine_test --gtest_brief=1
+  python3 tests/same_bits/same_bits_test.py build/release/tests/same_bits/same_bits_driver \
+    build/arm64/tests/same_bits/same_bits_driver "$model"
+  qemu-aarch64 -cpu max build/arm64/quire verify -m "$model"
+}
+
+# The core in WebAssembly: in Node against the release build, then in Chromium from a static file server.
+tier_wasm() {
+  scripts/build.sh release quire
+  scripts/default_model.sh
+  scripts/build_wasm.sh
+  install_packages chromium
+  (cd web/wasm && npm ci --silent)
+  node --test web/wasm/test/core.test.mjs
+  node --test web/wasm/test/browser.test.mjs
+}
 
 scripts/setup.sh
 for tier in "${tiers[@]}"; do

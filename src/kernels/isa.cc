@@ -7,6 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#if defined(QUIRE_KERNELS_ARM64) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #include <array>
 #include <cstdlib>
@@ -15,7 +18,14 @@
 namespace quire::kernels {
 namespace {
 
-constexpr std::array<Isa, 4> kBestFirst = {Isa::kAmx, Isa::kAvx512Vnni, Isa::kAvx2, Isa::kPortable};
+constexpr std::array<Isa, 8> kBestFirst = {Isa::kAmx,
+                                           Isa::kAvx512Vnni,
+                                           Isa::kAvx2,
+                                           Isa::kNeonI8mm,
+                                           Isa::kNeonDotProd,
+                                           Isa::kNeon,
+                                           Isa::kSimd128,
+                                           Isa::kPortable};
 
 #if defined(QUIRE_KERNELS_X86)
 // Whether the processor has 8-bit tiles and Linux gives them to this process.
@@ -38,6 +48,30 @@ bool amx_permitted() {
 }
 #endif
 
+#if defined(QUIRE_KERNELS_ARM64)
+bool has_dotprod() {
+#if defined(__linux__)
+  constexpr unsigned long kDotProd = 1UL << 20U;  // HWCAP_ASIMDDP
+  return (getauxval(AT_HWCAP) & kDotProd) != 0;
+#elif defined(__ARM_FEATURE_DOTPROD)
+  return true;  // the least processor of the target has it
+#else
+  return false;
+#endif
+}
+
+bool has_i8mm() {
+#if defined(__linux__)
+  constexpr unsigned long kI8mm = 1UL << 13U;  // HWCAP2_I8MM
+  return (getauxval(AT_HWCAP2) & kI8mm) != 0;
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+  return true;
+#else
+  return false;
+#endif
+}
+#endif
+
 }  // namespace
 
 std::string_view isa_name(Isa isa) {
@@ -48,6 +82,14 @@ std::string_view isa_name(Isa isa) {
       return "avx512";
     case Isa::kAvx2:
       return "avx2";
+    case Isa::kNeonI8mm:
+      return "i8mm";
+    case Isa::kNeonDotProd:
+      return "dotprod";
+    case Isa::kNeon:
+      return "neon";
+    case Isa::kSimd128:
+      return "simd128";
     case Isa::kPortable:
       break;
   }
@@ -66,6 +108,14 @@ bool isa_supported(Isa isa) {
   if (isa == Isa::kAvx512Vnni) return avx2 && avx512;
   if (isa == Isa::kAmx) return avx2 && avx512 && amx_permitted();
 #endif
+#if defined(QUIRE_KERNELS_ARM64)
+  if (isa == Isa::kNeon) return true;
+  if (isa == Isa::kNeonDotProd) return has_dotprod();
+  if (isa == Isa::kNeonI8mm) return has_dotprod() && has_i8mm();
+#endif
+#if defined(QUIRE_KERNELS_WASM)
+  if (isa == Isa::kSimd128) return true;
+#endif
   return isa == Isa::kPortable;
 }
 
@@ -79,8 +129,9 @@ Result<Isa> choose_isa(std::string_view forced) {
                               " to use the best that it has");
     }
   }
-  return invalid_argument("QUIRE_ISA=" + std::string(forced.substr(0, 32)) +
-                          " is unknown; use portable, avx2, avx512 or amx");
+  return invalid_argument(
+      "QUIRE_ISA=" + std::string(forced.substr(0, 32)) +
+      " is unknown; use portable, avx2, avx512 or amx (on ARM: neon, dotprod or i8mm)");
 }
 
 bool reads_fastest_in_sequence() {

@@ -6,16 +6,23 @@
 
 namespace quire::kernels {
 
-// Which instructions the kernels use. Results are bit-equal on one path, and equal within rounding
-// between paths; so a process chooses once and passes its choice to everything it makes.
+// Which instructions the kernels use. Results are bit-equal on one path; between paths they are
+// bit-equal where both fuse multiply-adds (every path of x86 and ARM but the portable one) or
+// neither does (portable, WebAssembly), and equal within rounding otherwise. So a process chooses
+// once and passes its choice to everything it makes. docs/arm64.md has the table.
 enum class Isa {
-  kPortable,    // plain C++, any machine
-  kAvx2,        // x86 with AVX2, FMA and F16C
-  kAvx512Vnni,  // x86 with AVX-512 F, BW, DQ, VL and VNNI
-  kAmx,         // the same with AMX tiles for the largest products: faster, equal bits
+  kPortable,     // plain C++, any machine; multiplies and adds apart
+  kAvx2,         // x86 with AVX2, FMA and F16C
+  kAvx512Vnni,   // x86 with AVX-512 F, BW, DQ, VL and VNNI
+  kAmx,          // the same with AMX tiles for the largest products: faster, equal bits
+  kNeon,         // 64-bit ARM, any
+  kNeonDotProd,  // 64-bit ARM with SDOT
+  kNeonI8mm,     // 64-bit ARM with SDOT and SMMLA
+  kSimd128,      // WebAssembly; the bits of kPortable
 };
 
-// The stable name, as QUIRE_ISA spells it: "portable", "avx2", "avx512", "amx".
+// The stable name, as QUIRE_ISA spells it: "portable", "avx2", "avx512", "amx", "neon",
+// "dotprod", "i8mm", "simd128".
 std::string_view isa_name(Isa isa);
 
 // Whether this build has the path and this processor can run it. Asking for kAmx also asks the

@@ -118,5 +118,13 @@ const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
 const KernelTable& amx_kernels();
 #endif
+#if defined(QUIRE_KERNELS_WASM)
+const KernelTable& wasm_kernels();
+#endif
+#if defined(QUIRE_KERNELS_ARM64)
+const KernelTable& neon_kernels();
+const KernelTable& neon_dotprod_kernels();
+const KernelTable& neon_i8mm_kernels();
+#endif
 
 }  // namespace quire::kernels

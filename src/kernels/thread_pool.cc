@@ -17,6 +17,20 @@ namespace {
 // How long a thread spins before it sleeps: longer than the gaps inside a step, shorter than a
 // scheduler's time slice, so that on a crowded machine little is burnt.
 constexpr std::chrono::microseconds kSpin(60);
+// Sleeps while `value` is `seen`; until wake_all().
+#if defined(__wasm__)
+// Debian's libc++ for WebAssembly is built without threads: its wait() would spin for good.
+void sleep_while(std::atomic<std::uint32_t>& value, std::uint32_t seen) {
+  __builtin_wasm_memory_atomic_wait32(reinterpret_cast<int*>(&value), static_cast<int>(seen), -1);
+}
+void wake_all(std::atomic<std::uint32_t>& value) {
+  __builtin_wasm_memory_atomic_notify(reinterpret_cast<int*>(&value), ~0U);
+}
+#else
+void sleep_while(std::atomic<std::uint32_t>& value, std::uint32_t seen) { value.wait(seen); }
+void wake_all(std::atomic<std::uint32_t>& value) { value.notify_all(); }
+#endif
+
 // Spins between two looks at the clock.
 constexpr int kSpinsOfALook = 32;
 
@@ -83,7 +97,7 @@ ThreadPool::~ThreadPool() { end_threads(); }
 void ThreadPool::end_threads() {
   stopping_.store(true);
   ticket_.fetch_add(2);
-  ticket_.notify_all();
+  wake_all(ticket_);
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -99,14 +113,14 @@ void ThreadPool::parallel_for(std::int64_t n, FunctionRef<void(std::int64_t)> bo
   size_ = n;
   next_.store(0, std::memory_order_relaxed);
   ticket_.fetch_add(1);
-  ticket_.notify_all();
+  wake_all(ticket_);
   take_share();
   ticket_.fetch_add(1);
   const auto nobody_inside = [this] { return num_inside_.load() == 0; };
   while (!nobody_inside()) {
     if (spin_until(nobody_inside)) return;
     const std::uint32_t inside = num_inside_.load();
-    if (inside != 0) num_inside_.wait(inside);
+    if (inside != 0) sleep_while(num_inside_, inside);
   }
 }
 
@@ -129,8 +143,8 @@ std::uint32_t ThreadPool::wait_for_job(std::uint32_t seen) {
     // Looked at after the ticket, which end_threads() changes last: a thread that slept on the
     // ticket of the end itself would sleep for good.
     if (stopping_.load()) return ticket;
-    // A job that opens in between changes the ticket, and wait() returns at once.
-    if (ticket == seen || ticket % 2 == 0) ticket_.wait(ticket);
+    // A job that opens in between changes the ticket, and nobody sleeps.
+    if (ticket == seen || ticket % 2 == 0) sleep_while(ticket_, ticket);
   }
   return ticket_.load();
 }
@@ -143,7 +157,7 @@ void ThreadPool::work() {
     if (ticket % 2 == 0) continue;  // it was over before this thread got here
     num_inside_.fetch_add(1);
     if (ticket_.load() == ticket) take_share();
-    if (num_inside_.fetch_sub(1) == 1) num_inside_.notify_all();
+    if (num_inside_.fetch_sub(1) == 1) wake_all(num_inside_);
     seen = ticket;
   }
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "base/out_of_memory.h"
 #include "ops/activations.h"
@@ -69,8 +70,9 @@ const NodeInput& Node::input(std::size_t index) const {
 std::span<const OperatorSpec> operator_table() { return kTable; }
 
 const OperatorSpec* find_operator(std::string_view name) {
-  const auto* const found = std::ranges::find(kTable, name, &OperatorSpec::name);
-  return found == kTable.end() ? nullptr : found;
+  const std::span table(kTable);
+  const auto found = std::ranges::find(table, name, &OperatorSpec::name);
+  return found == table.end() ? nullptr : &*found;
 }
 
 Status run_alone(Environment* environment,

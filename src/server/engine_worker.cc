@@ -136,7 +136,10 @@ void EngineWorker::run(const Open& open, const std::function<void(Status)>& on_l
     while (!llm) {
       if (!await_request()) return;
       const Status again = load();
-      if (!again.ok()) refuse_all(again);
+      if (again.ok()) continue;
+      post_([on_loaded, again] { on_loaded(again); });
+      // Where the package lies is nothing for a client.
+      refuse_all(internal_error("the model " + name_ + " cannot be opened again"));
     }
   }
 }

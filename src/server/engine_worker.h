@@ -85,7 +85,8 @@ class EngineWorker {
   EngineWorker(const EngineWorker&) = delete;
   EngineWorker& operator=(const EngineWorker&) = delete;
 
-  // Opens the model on the new thread; `on_loaded` hears on the I/O thread what came of it.
+  // Opens the model on the new thread; `on_loaded` hears on the I/O thread what came of it, and
+  // again of each time that an unloaded model could not be opened.
   void start(Open open, std::function<void(Status)> on_loaded);
 
   const std::string& name() const { return name_; }  // any thread

@@ -129,6 +129,10 @@ class RunningServer {
   }
 
   void on_loaded(const Status& status) {
+    if (!status.ok() && num_loading_ == 0) {  // it was unloaded in the meantime
+      if (options_.on_warning) options_.on_warning(status.message());
+      return;
+    }
     if (!status.ok()) {
       failure_ = status;
       http_.stop();

@@ -1,4 +1,5 @@
 // What a person looks at: the page, and what the engines are doing.
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -60,9 +61,9 @@ void Service::debug_engine(const HttpRequest& request, const LoggedPtr& exchange
            exchange);
     return;
   }
-  constexpr const char* kStates[] = {"loading", "ready", "stopping"};
+  constexpr std::array kStates = {"loading", "ready", "stopping"};
   auto gathered = std::make_shared<Gathered>();
-  gathered->answer = {{"state", kStates[static_cast<std::size_t>(state_)]},
+  gathered->answer = {{"state", kStates.at(static_cast<std::size_t>(state_))},
                       {"models", ordered_json::array()}};
   if (state_ == State::kLoading) {
     exchange->respond({.body = gathered->answer.dump()});

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -449,8 +450,9 @@ constexpr std::array<Entry, 17> kEntries = {{
 }  // namespace
 
 Result<std::unique_ptr<GraphOperator>> make_elementwise(const onnx::OnnxNode& node) {
-  const auto* const entry = std::ranges::find(kEntries, node.op_type, &Entry::name);
-  if (entry == kEntries.end()) return std::unique_ptr<GraphOperator>();
+  const std::span entries(kEntries);
+  const auto entry = std::ranges::find(entries, node.op_type, &Entry::name);
+  if (entry == entries.end()) return std::unique_ptr<GraphOperator>();
   if (node.inputs.size() < entry->least_inputs || node.inputs.size() > entry->most_inputs) {
     return bad_model("it has " + std::to_string(node.inputs.size()) + " inputs");
   }

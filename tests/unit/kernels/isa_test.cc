@@ -20,7 +20,7 @@ TEST(IsaTest, WithoutAWishTheBestSupportedPathIsChosen) {
 }
 
 TEST(IsaTest, AnUnknownNameIsAnErrorThatNamesTheKnownOnes) {
-  for (const char* name : {"AVX2", "avx512vnni", "neon", " "}) {
+  for (const char* name : {"AVX2", "avx512vnni", "NEON", " "}) {
     const Result<Isa> chosen = choose_isa(name);
     EXPECT_EQ(chosen.error().code(), StatusCode::kInvalidArgument);
     EXPECT_NE(chosen.error().message().find("portable, avx2, avx512 or amx"), std::string::npos);
@@ -28,7 +28,7 @@ TEST(IsaTest, AnUnknownNameIsAnErrorThatNamesTheKnownOnes) {
 }
 
 TEST(IsaTest, APathThisMachineLacksIsAnError) {
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni}) {
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni, Isa::kNeon, Isa::kNeonI8mm}) {
     EXPECT_EQ(choose_isa(isa_name(isa)).has_value(), isa_supported(isa));
   }
 }

@@ -35,7 +35,14 @@ class ThreadedExecutor final : public Executor {
 
 inline std::vector<Isa> supported_isas() {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512Vnni, Isa::kAmx}) {
+  for (const Isa isa : {Isa::kPortable,
+                        Isa::kAvx2,
+                        Isa::kAvx512Vnni,
+                        Isa::kAmx,
+                        Isa::kNeon,
+                        Isa::kNeonDotProd,
+                        Isa::kNeonI8mm,
+                        Isa::kSimd128}) {
     if (isa_supported(isa)) isas.push_back(isa);
   }
   return isas;

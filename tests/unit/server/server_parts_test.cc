@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -127,7 +129,7 @@ Result<Llm> open_fake() {
 
 TEST(EngineWorkerTest, RequestsAreAnsweredAsTheirModelAloneWould) {
   Loop loop;
-  EngineWorker worker("m", loop.post(), 4);
+  EngineWorker worker("m", loop.post(), {.max_sequences = 4});
   std::promise<Status> loaded;
   worker.start(open_fake, [&loaded](const Status& status) { loaded.set_value(status); });
   ASSERT_TRUE(loaded.get_future().get().ok());
@@ -153,8 +155,61 @@ TEST(EngineWorkerTest, RequestsAreAnsweredAsTheirModelAloneWould) {
   }
 }
 
+// Asks a loaded worker for nine tokens and waits for what it says.
+RequestOutput ask(EngineWorker* worker, Loop* loop) {
+  const GenerateRequest request{.prompt = std::string("one"), .params = {.max_tokens = 9}};
+  auto answer = std::make_shared<Answer>();
+  auto ids = worker->facts().encoder.encode(request);
+  loop->post()([worker, request, ids = *ids, answer] { worker->submit(request, ids, answer); });
+  return answer->done.get_future().get();
+}
+
+void wait_until_unloaded(const EngineWorker& worker) {
+  while (worker.stats().num_blocks > 0) std::this_thread::yield();
+}
+
+TEST(EngineWorkerTest, AnIdleModelIsOpenedAgainByTheNextRequestAndAnswersTheSame) {
+  Loop loop;
+  EngineWorker worker(
+      "m", loop.post(), {.max_sequences = 4, .idle_timeout = std::chrono::milliseconds(1)});
+  std::atomic<int> num_opened = 0;
+  std::atomic<bool> is_away = false;
+  std::promise<Status> loaded;
+  worker.start(
+      [&num_opened, &is_away]() -> Result<Llm> {
+        if (is_away) return bad_model("it is away; bring it back");
+        ++num_opened;
+        return open_fake();
+      },
+      [&loaded](const Status& status) {
+        if (status.ok()) loaded.set_value(status);  // and not when it is away
+      });
+  ASSERT_TRUE(loaded.get_future().get().ok());
+  const RequestOutput first = ask(&worker, &loop);
+  ASSERT_TRUE(first.error.ok());
+  wait_until_unloaded(worker);
+  EXPECT_EQ(worker.stats().num_generated_tokens, 9);
+  // Whoever only looks does not bring it back.
+  const int num_before = num_opened;
+  std::promise<int> blocks_seen;
+  worker.snapshot(0, [&blocks_seen](const EngineSnapshot& snapshot) {
+    blocks_seen.set_value(snapshot.stats.num_blocks);
+  });
+  EXPECT_EQ(blocks_seen.get_future().get(), 0);
+  EXPECT_EQ(num_opened, num_before);
+  is_away = true;
+  EXPECT_EQ(ask(&worker, &loop).error.code(), StatusCode::kInternal);
+  is_away = false;
+  const RequestOutput again = ask(&worker, &loop);
+  EXPECT_EQ(num_opened, num_before + 1);
+  ASSERT_TRUE(again.error.ok());
+  EXPECT_EQ(again.outputs.front().token_ids, first.outputs.front().token_ids);
+  wait_until_unloaded(worker);
+  EXPECT_EQ(worker.stats().num_generated_tokens, 18);
+}
+
 TEST(EngineWorkerTest, PlacesAreCountedAndComeBack) {
-  EngineWorker worker("m", [](std::function<void()>) {}, 4);
+  EngineWorker worker("m", [](std::function<void()>) {}, {.max_sequences = 4});
   auto three = worker.reserve(3);
   ASSERT_TRUE(three);
   EXPECT_FALSE(worker.reserve(2));
