@@ -21,9 +21,10 @@ stamp=.venv/.quire-llm
 wanted="$(digest python pyproject.toml) $engine $PWD"
 [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 step "Installing quire-llm into .venv"
-options=(-C cmake.source-dir=python -C "build-dir=build/python-$native" -C "cmake.define.QUIRE_NATIVE=$native"
-  -C "cmake.define.QUIRE_BUILD_TREE=$tree")
-command -v ccache >/dev/null && options+=(-C cmake.define.CMAKE_CXX_COMPILER_LAUNCHER=ccache)
+options=(--config-settings cmake.source-dir=python --config-settings "build-dir=build/python-$native"
+  --config-settings "cmake.define.QUIRE_NATIVE=$native"
+  --config-settings "cmake.define.QUIRE_BUILD_TREE=$tree")
+command -v ccache >/dev/null && options+=(--config-settings cmake.define.CMAKE_CXX_COMPILER_LAUNCHER=ccache)
 # Without isolation: what builds it is pinned in requirements-base.txt and in .venv already.
 .venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation \
   --force-reinstall "${options[@]}" . > "$log" 2>&1 || fail installed

@@ -213,6 +213,7 @@ def test_a_folder_that_is_no_package_is_a_bad_model(tmp_path: Path) -> None:
 _INTERRUPTED = """
 import os, signal, sys, threading
 from quire import LLM, SamplingParams
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it
 llm = LLM(sys.argv[1], num_kv_blocks=1024)
 llm.submit("Once upon a time", SamplingParams(max_tokens=30))
 
