@@ -212,6 +212,8 @@ void EngineWorker::note_stats(const EngineStats& stats) {
   stats_.num_preemptions += before_.num_preemptions;
   stats_.num_prefix_lookup_tokens += before_.num_prefix_lookup_tokens;
   stats_.num_prefix_hit_tokens += before_.num_prefix_hit_tokens;
+  stats_.num_draft_tokens += before_.num_draft_tokens;
+  stats_.num_accepted_tokens += before_.num_accepted_tokens;
 }
 
 void EngineWorker::note_unloaded() {
