@@ -108,7 +108,8 @@ def test_an_sdist_holds_all_that_a_build_needs(tmp_path: Path) -> None:
     assert archive.stat().st_size < 2 << 20
     with tarfile.open(archive) as sources:
         names = {name.partition("/")[2] for name in sources.getnames()}
-        sources.extractall(tmp_path / "sources", filter="data")
+    (tmp_path / "sources").mkdir()
+    subprocess.run(["tar", "-xf", archive, "-C", tmp_path / "sources"], check=True)
     tops = {name.split("/")[0] for name in names}
     assert {"src", "include", "python", "LICENSE"} <= tops and not {"tests", "build", ".venv"} & tops
     nanobind = subprocess.run([sys.executable, "-m", "nanobind", "--cmake_dir"], check=True,
