@@ -32,7 +32,7 @@ for folder in web/page tests/js; do
   wanted=$(digest "$folder/package-lock.json")
   if [ "$(cat "$folder/node_modules/.quire-lock" 2>/dev/null)" != "$wanted" ]; then
     step "npm packages in $folder/node_modules"
-    npm ci --prefix "$folder" --no-audit --no-fund --silent ||
+    npm ci --prefix "$folder" --prefer-offline --fetch-timeout=60000 --no-audit --no-fund --silent ||
       die "npm could not install the locked packages" "run: npm ci --prefix $folder"
     echo "$wanted" > "$folder/node_modules/.quire-lock"
   fi
